@@ -1,0 +1,2 @@
+libsecateur_a_SOURCES += \
+  src/checkpoint/checkpoint.h

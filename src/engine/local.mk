@@ -1,0 +1,1 @@
+libsecateur_a_SOURCES +=

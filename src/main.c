@@ -1,0 +1,4 @@
+/* Picks a face: terminal, subcommand, script. */
+int main(void) {
+    return 0;
+}

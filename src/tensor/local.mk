@@ -1,0 +1,3 @@
+libsecateur_a_SOURCES += \
+  src/tensor/dtype.h \
+  src/tensor/tensor.h

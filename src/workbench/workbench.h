@@ -1,0 +1,46 @@
+/* What a person works on: a model, what is known about it, the plan, and the work under way. The screen, scripts and
+ * subcommands all hold exactly one of these. Fields are for the screen's thread; what the worker fills in is under
+ * `mutex`. */
+#ifndef SECATEUR_WORKBENCH_H
+#define SECATEUR_WORKBENCH_H
+
+#include "model/model.h"
+#include "plan/plan.h"
+#include "tensor/summary.h"
+#include "workbench/command.h"
+#include "workbench/job.h"
+#include <pthread.h>
+
+struct settings {
+    int threads;      /* 0 = all */
+    uint64_t memory;  /* bytes; 0 = no limit */
+    char compute[8];  /* auto, f32, bf16 */
+    bool csv;         /* text output as CSV */
+    bool interactive; /* a terminal is attached: jobs go to the background */
+};
+
+struct workbench {
+    struct settings settings;
+    struct model *model;
+    struct plan *plan;
+    struct jobs *jobs;
+    pthread_mutex_t mutex;      /* guards what follows up to `screen` */
+    struct summary **summaries; /* per matrix; NULL until scanned */
+    size_t summaries_known;
+    uint64_t knowledge; /* grows whenever the worker has added something: what views compare */
+    void *screen;       /* the terminal, for COMMAND_SCREEN handlers; NULL without one */
+    bool quit;
+};
+
+/* Opens the model and starts nothing. */
+struct workbench *workbench_open(const char *path, const struct settings *settings, struct error *error);
+void workbench_close(struct workbench *workbench);
+
+/* Runs a script: one command a line, '#' comments; stops at the first error, which names file and line. Waits for jobs.
+ */
+bool workbench_script(struct workbench *workbench, const char *path, struct text *output, struct error *error);
+
+/* The overview as plain text (no terminal). */
+void workbench_overview(struct workbench *workbench, struct text *output);
+
+#endif

@@ -1,0 +1,10 @@
+# Unit tests link the engine library; tests of the whole program run the real binary.
+# One cmocka program per subject: add it to check_PROGRAMS and TESTS, set its _SOURCES and _LDADD = $(unit_libs).
+unit_libs = libsecateur.a $(CMOCKA_LIBS) $(engine_libs)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/base_test
+tests_base_test_SOURCES = tests/base_test.c
+tests_base_test_LDADD = $(unit_libs)
+TESTS += tests/base_test
+endif

@@ -1,0 +1,1 @@
+libviews_a_SOURCES += views/view.h
