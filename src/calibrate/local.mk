@@ -1,1 +1,3 @@
-libsecateur_a_SOURCES +=
+libsecateur_a_SOURCES += \
+  src/calibrate/hessian.h \
+  src/calibrate/input.h
