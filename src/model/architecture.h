@@ -34,18 +34,18 @@ struct rope {
     int64_t dims;     /* how many of a head's dimensions turn (partial rotary) */
     bool interleaved; /* pairs (2i, 2i+1); otherwise (i, i + dims/2) */
     double factor;
-    int64_t original_positions;
+    int64_t original_positions; /* the trained length that dynamic, yarn, llama3 and longrope reckon from */
     double low_frequency_factor, high_frequency_factor; /* llama3 */
     double beta_fast, beta_slow;                        /* yarn */
-    double attention_factor;                            /* multiplies cos and sin; 0 = derive it */
-    double *short_factor, *long_factor;                 /* longrope, dims/2 each; owned */
+    double attention_factor;            /* multiplies cos and sin; always filled in, 1 where nothing is scaled */
+    double *short_factor, *long_factor; /* longrope, dims/2 each; owned */
 };
 
 /* Rows of a fused query-key-value matrix. */
 enum qkv_layout {
     QKV_SEPARATE,
-    QKV_BLOCKS,       /* all q, all k, all v                           phi3, gpt2, gpt_bigcode, mpt, falcon-7b */
-    QKV_PER_HEAD,     /* [head][q, k, v][dim]                          gpt_neox, bloom, falcon-rw */
+    QKV_BLOCKS,       /* all q, all k, all v               phi3, gpt2, gpt_bigcode (multi-query), mpt, falcon-7b */
+    QKV_PER_HEAD,     /* [head][q, k, v][dim]              gpt_neox, bloom, falcon-rw, gpt_bigcode (multi-head) */
     QKV_PER_KV_GROUP, /* [kv head][its q heads, k, v][dim]             falcon-40b, falcon-11b */
     QKV_CODEGEN,      /* 4 groups of [q, v, k]                         codegen */
 };
@@ -79,6 +79,8 @@ struct architecture {
                                   when unused */
     int64_t position_offset;   /* opt: learned positions start at row 2 */
     double alibi_bias_maximum; /* mpt: 8 by default; slopes scaled accordingly */
+    bool alibi_scaled;         /* falcon: the bias is added before attention_scale multiplies */
+    bool alibi_bf16;           /* falcon: slope x position is rounded to bf16 */
 
     enum qkv_layout qkv;
     double attention_scale;        /* multiplies q·k; normally 1/sqrt(head_dim) */
@@ -88,7 +90,8 @@ struct architecture {
     enum norm_kind qk_norm_kind;
     bool qk_norm;                  /* norms of q and k before rotary */
     bool qk_norm_whole;            /* over all heads at once (olmo2) and not per head */
-    bool qk_norm_per_head_weights; /* weights [heads, head_dim] (stablelm, cohere) */
+    bool qk_norm_per_head_weights; /* weights [heads, head_dim] (cohere), or a tensor per head found as weight.expert
+                                      (stablelm) */
     bool qk_norm_bias;
     double qkv_clip; /* olmo, mpt: clamp q, k, v to ±clip; 0 = none */
 
