@@ -39,6 +39,7 @@ struct argument {
     const char *const *(*list)(void); /* names from another table (methods, strategies, views) */
     int64_t low, high;                /* ARGUMENT_INTEGER: bounds when high > low */
     const char *help;                 /* one line, with the unit */
+    char letter;                      /* also -o VALUE on the command line; 0: none */
 };
 
 /* What a handler receives: one value for each row of the command's arguments, in their order. */
@@ -70,7 +71,8 @@ struct command {
     bool (*run)(struct workbench *workbench, const struct value *values, struct text *output, struct error *error);
 };
 
-/* Tables are registered once at start: the workbench's own, then the screen's. */
+/* Tables are registered once at start: the workbench's own, then the screen's. A later row takes the place of an
+ * earlier one of the same name: with a terminal, "help" opens a view. */
 void command_register(const struct command *table, size_t count);
 const struct command *command_find(const char *name); /* by name or shortcut; NULL */
 const struct command *command_at(size_t index);       /* all of them, in order; NULL behind the last */
@@ -82,6 +84,12 @@ bool command_run(struct workbench *workbench, const char *line, struct text *out
  * positionals. */
 bool command_run_words(struct workbench *workbench, const struct command *command, char **words, size_t count,
                        struct text *output, struct error *error);
+
+/* The index of the first of a subcommand's words that is no option (MODEL), or count. */
+size_t command_first_positional(const struct command *command, char **words, size_t count);
+
+/* The known name nearest to a mistyped one, NULL when none is near; for "did you mean". */
+const char *command_nearest(const char *typed, const char *const *names);
 
 /* Completions of the last word of `line`, NULL-terminated in new memory (free each and the array); NULL when there are
  * none. */

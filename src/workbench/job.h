@@ -24,6 +24,7 @@ struct job_status {
     double started, seconds; /* progress_clock when it began; running time */
     double fraction;         /* 0..1 by work; -1 unknown */
     double seconds_left;     /* exponential average; -1 while unknown (shown after 5 s) */
+    bool background, cancelling, paused;
     struct error error;
 };
 
@@ -36,11 +37,19 @@ int jobs_descriptor(const struct jobs *jobs); /* becomes readable when something
 bool jobs_collect(
     struct jobs *jobs); /* in the screen's thread: runs finish() of ended jobs; true when anything changed */
 bool jobs_wait(struct jobs *jobs, struct error *error); /* until all are done (scripts); the first error */
-bool jobs_busy(const struct jobs *jobs);                /* a job of the user's is waiting or running */
+bool jobs_busy(struct jobs *jobs);                      /* a job of the user's is waiting or running */
 bool jobs_status(struct jobs *jobs,
-                 struct job_status *status); /* of the running job, else of the last; false when there was none */
-void jobs_cancel(struct jobs *jobs);         /* the running job of the user's */
+                 struct job_status *status); /* of the user's running or waiting job, else of his last, else of the
+                                                background job; false when there was none */
+void jobs_cancel(struct jobs *jobs);         /* the running job; acknowledged at once (status.cancelling) */
 void jobs_pause(struct jobs *jobs, bool pause);
+
+/* In a signal handler: jobs_wait cancels what runs. */
+void jobs_interrupt(struct jobs *jobs);
+
+/* While jobs_wait waits, report is called a few times a second (progress on a terminal without the screen). */
+void jobs_set_reporter(struct jobs *jobs, void (*report)(void *context, const struct job_status *status),
+                       void *context);
 
 /* From inside run(): what it is doing ("blk 6 up"), a line for the log, and "something to show" (rate-limited wake-up
  * of the screen). */

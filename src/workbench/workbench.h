@@ -6,10 +6,11 @@
 
 #include "model/model.h"
 #include "plan/plan.h"
-#include "tensor/summary.h"
 #include "workbench/command.h"
 #include "workbench/job.h"
 #include <pthread.h>
+
+struct summary; /* tensor/summary.h */
 
 struct settings {
     int threads;      /* 0 = all */
@@ -29,12 +30,20 @@ struct workbench {
     size_t summaries_known;
     uint64_t knowledge; /* grows whenever the worker has added something: what views compare */
     void *screen;       /* the terminal, for COMMAND_SCREEN handlers; NULL without one */
+    struct text
+        results; /* what ended jobs have to say to the user, line by line: the screen shows it, scripts print it */
     bool quit;
 };
 
 /* Opens the model and starts nothing. */
 struct workbench *workbench_open(const char *path, const struct settings *settings, struct error *error);
 void workbench_close(struct workbench *workbench);
+
+/* Moves what ended jobs have said to output. */
+void workbench_take_results(struct workbench *workbench, struct text *output);
+
+/* Queues a job; with a terminal, all threads but the screen's give way to it. */
+bool workbench_start(struct workbench *workbench, const struct job_work *work, struct error *error);
 
 /* Runs a script: one command a line, '#' comments; stops at the first error, which names file and line. Waits for jobs.
  */
