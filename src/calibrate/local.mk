@@ -1,3 +1,3 @@
 libsecateur_a_SOURCES += \
-  src/calibrate/hessian.h \
-  src/calibrate/input.h
+  src/calibrate/hessian.c src/calibrate/hessian.h \
+  src/calibrate/input.c src/calibrate/input.h

@@ -1,0 +1,135 @@
+#include "prune/factor.h"
+
+#include "base/memory.h"
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DAMPING_DEFAULT 0.01
+#define DAMPING_STEP 10
+#define DAMPING_MAXIMUM 1.0
+
+void spotrf_(const char *triangle, const int *n, float *a, const int *leading, int *info);
+
+void factor_free(struct factor *factor) {
+    if (factor == NULL)
+        return;
+    memory_free(factor->r);
+    memory_free(factor->dead);
+    memory_free(factor);
+}
+
+/* Reversing the flat array of a square matrix reverses the order of both its indices. */
+static void reverse(float *values, size_t count) {
+    for (size_t i = 0, j = count - 1; i < j; i++, j--) {
+        float other = values[i];
+        values[i] = values[j];
+        values[j] = other;
+    }
+}
+
+/* Marks dead inputs from the diagonal and returns its sum over live ones; NaN or Inf anywhere in it comes out. */
+static double find_dead(struct factor *factor, const double *diagonal) {
+    double sum = 0;
+    factor->dead_count = 0;
+    for (int64_t j = 0; j < factor->n; j++) {
+        factor->dead[j] = diagonal[j] == 0;
+        factor->dead_count += factor->dead[j];
+        sum += diagonal[j];
+    }
+    return sum;
+}
+
+struct diagonal {
+    double scale; /* of the sum, to H */
+    double dead;  /* what stands in a dead input's place */
+    double mean;  /* of diag H, the dead ones included: what damping is a share of */
+};
+
+static struct diagonal diagonal_of(const struct factor *factor, const struct input_statistics *input, double sum,
+                                   bool reference) {
+    struct diagonal diagonal = {.scale = hessian_scale(input->hessian, reference)};
+    double live = (double)(factor->n - (int64_t)factor->dead_count);
+    diagonal.dead = reference || live == 0 ? 1 : diagonal.scale * sum / live;
+    diagonal.mean = (diagonal.scale * sum + diagonal.dead * (double)factor->dead_count) / (double)factor->n;
+    return diagonal;
+}
+
+static bool factorise(struct factor *factor, const struct input_statistics *input, struct diagonal diagonal) {
+    size_t n = (size_t)factor->n;
+    hessian_copy(factor->r, input->hessian, diagonal.scale);
+    for (size_t j = 0; j < n; j++) {
+        if (factor->dead[j])
+            factor->r[j * n + j] = (float)diagonal.dead;
+        factor->r[j * n + j] += (float)(factor->damping * diagonal.mean);
+    }
+    reverse(factor->r, n * n);
+    int order = (int)n;
+    int info = 0;
+    spotrf_("U", &order, factor->r, &order, &info);
+    reverse(factor->r, n * n);
+    return info == 0;
+}
+
+static bool factor_back_off(struct factor *factor, const struct input_statistics *input, struct diagonal diagonal,
+                            struct error *error) {
+    while (!factorise(factor, input, diagonal)) {
+        if (factor->damping >= DAMPING_MAXIMUM)
+            return error_set(
+                error, ERROR_FAILURE,
+                "the Hessian of %lld inputs is not positive definite, even with a damping of %g of its mean diagonal",
+                (long long)factor->n, factor->damping);
+        factor->retries++;
+        factor->damping = fmin(DAMPING_MAXIMUM, (factor->damping > 0 ? factor->damping : 1e-4) * DAMPING_STEP);
+    }
+    return true;
+}
+
+struct factor *factor_create(const struct input_statistics *input, double damping, bool reference,
+                             struct error *error) {
+    struct factor *factor = memory_alloc(1, sizeof *factor, error);
+    double *values = memory_alloc((size_t)input->columns, sizeof *values, error);
+    if (factor == NULL || values == NULL)
+        goto fail;
+    factor->n = input->columns;
+    factor->damping = damping;
+    size_t n = (size_t)input->columns;
+    factor->dead = memory_alloc(n, 1, error);
+    factor->r = factor->dead != NULL ? memory_alloc_aligned(n * n, sizeof(float), error) : NULL;
+    if (factor->r == NULL)
+        goto fail;
+    hessian_diagonal(values, input->hessian);
+    double sum = find_dead(factor, values);
+    if (!isfinite(sum)) {
+        (void)error_set(error, ERROR_FAILURE,
+                        "the calibration inputs hold NaN or Inf, so there is no Hessian to prune by");
+        goto fail;
+    }
+    if (!factor_back_off(factor, input, diagonal_of(factor, input, sum, reference), error))
+        goto fail;
+    memory_free(values);
+    return factor;
+fail:
+    memory_free(values);
+    factor_free(factor);
+    return NULL;
+}
+
+bool layer_factor(struct layer *layer, struct error *error) {
+    double damping = layer->options.damping > 0 ? layer->options.damping : DAMPING_DEFAULT;
+    if (layer->factor == NULL)
+        layer->factor = factor_create(layer->input, damping, layer->options.reference, error);
+    if (layer->factor == NULL)
+        return false;
+    struct layer_report *report = &layer->report;
+    report->damping = layer->factor->damping;
+    report->retries = layer->factor->retries;
+    report->dead = layer->factor->dead_count;
+    if (report->retries > 0)
+        (void)snprintf(report->note, sizeof report->note, "damping %g%% -> %g%% (Cholesky failed %d times)",
+                       100 * damping, 100 * report->damping, report->retries);
+    else if (report->dead == (uint64_t)layer->columns)
+        (void)snprintf(report->note, sizeof report->note, "every input was zero on all tokens: weights go by index");
+    return true;
+}
