@@ -1,7 +1,23 @@
 libsecateur_a_SOURCES += \
+  src/prune/admm.c src/prune/admm.h \
+  src/prune/admm_fast.c \
+  src/prune/alps.c \
+  src/prune/dsnot.c \
   src/prune/factor.c src/prune/factor.h \
   src/prune/layer.h \
-  src/prune/method.h \
+  src/prune/least_squares.c src/prune/least_squares.h \
+  src/prune/magnitude_method.c \
+  src/prune/method.c src/prune/method.h \
+  src/prune/obd.c \
   src/prune/pattern.h \
+  src/prune/proximal.c \
+  src/prune/repair.c \
+  src/prune/ria.c \
+  src/prune/schedule.c src/prune/schedule.h \
+  src/prune/score.c src/prune/score.h \
+  src/prune/score_methods.h \
+  src/prune/solver_methods.h \
   src/prune/sparsegpt.c src/prune/sparsegpt.h \
-  src/prune/sparsegpt_panel.c src/prune/sparsegpt_panel.h
+  src/prune/sparsegpt_panel.c src/prune/sparsegpt_panel.h \
+  src/prune/support.c src/prune/support.h \
+  src/prune/wanda.c

@@ -19,6 +19,8 @@ struct method {
     struct pattern group; /* the pattern that its authors published */
     unsigned patterns;    /* bit (1u << pattern_kind) for each kind that it works with */
     bool repairs;         /* kept weights change as well */
+    bool chooses;         /* chooses a mask itself: may stand first */
+    bool refines;         /* works on a mask that another method has chosen: may stand behind a '+' */
     /* Prunes layer->weights in place: exact count, pattern kept, zeros are +0. False with a sentence (which the caller
      * prefixes with the matrix's name) on failure or cancellation; the weights are then undefined. */
     bool (*prune)(struct layer *layer, struct progress *progress, struct error *error);
@@ -30,10 +32,29 @@ extern const size_t method_count;
 const struct method *method_find(const char *name); /* NULL when there is none */
 const char *const *method_names(void);              /* NULL-terminated, for completion */
 
-/* Refuses a pattern that the method does not make sense with, with a reason that names both and what would work. */
-bool method_accepts(const struct method *method, struct pattern pattern, struct error *error);
+/* What a plan or a run names: one method, or a choice followed by refinements of its mask, joined by '+': "sparsegpt",
+ * "magnitude+repair", "wanda+dsnot+repair". */
+#define METHOD_CHAIN_STEPS 4
+struct method_chain {
+    const struct method *steps[METHOD_CHAIN_STEPS];
+    size_t count;
+};
 
-/* The pattern that a run uses: the method's own group for PATTERN_DEFAULT. */
-struct pattern method_pattern(const struct method *method, struct pattern pattern);
+/* ERROR_USAGE with what would be right: unknown names ("did you mean"), a first method that needs a mask, a later one
+ * that takes none. */
+bool method_parse(struct method_chain *chain, const char *text, struct error *error);
+
+enum method_need method_needs(const struct method_chain *chain); /* the most that any step needs */
+bool method_repairs(const struct method_chain *chain);
+
+/* The pattern that a run uses: the first method's own group for PATTERN_DEFAULT. */
+struct pattern method_pattern(const struct method_chain *chain, struct pattern pattern);
+
+/* Refuses a pattern that a step does not make sense with, with a reason that names both and what would work. */
+bool method_accepts(const struct method_chain *chain, struct pattern pattern, struct error *error);
+
+/* Prunes layer->weights by all steps. layer->pattern must not be PATTERN_DEFAULT. Refused for weights that hold NaN or
+ * Inf. */
+bool method_run(struct layer *layer, const struct method_chain *chain, struct progress *progress, struct error *error);
 
 #endif
