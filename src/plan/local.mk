@@ -1,4 +1,8 @@
 libsecateur_a_SOURCES += \
-  src/plan/plan.h \
+  src/plan/budget.c \
+  src/plan/count.c src/plan/count.h \
+  src/plan/history.c \
+  src/plan/plan.c src/plan/plan.h src/plan/plan_state.h \
   src/plan/plan_csv.h \
-  src/plan/selector.h
+  src/plan/selector.c src/plan/selector.h \
+  src/plan/snapshot.c
