@@ -60,9 +60,10 @@ enum prunable {
 struct weight {
     const struct tensor *tensor;
     enum role role;
-    bool bias;      /* the bias of that role */
-    int64_t block;  /* 0..L-1, or MODEL_NO_BLOCK */
-    int64_t expert; /* 0.., MODEL_NO_EXPERT or MODEL_SHARED_EXPERT */
+    bool bias;     /* the bias of that role */
+    int64_t block; /* 0..L-1, or MODEL_NO_BLOCK */
+    int64_t
+        expert; /* 0.., MODEL_NO_EXPERT or MODEL_SHARED_EXPERT; the head's number for norms with a tensor per head */
     enum prunable prunable;
     const char *reason; /* why it is not PRUNABLE_YES; static text, NULL otherwise */
     size_t matrix;      /* its index in model.matrices, or SIZE_MAX */
@@ -92,7 +93,7 @@ struct block {
 struct model {
     struct checkpoint *checkpoint;
     const struct family *family;      /* NULL: guessed */
-    const char *family_name;          /* "llama"; "unknown (guessed)" */
+    char *family_name;                /* "llama"; "llama (guessed)" from names alone; "unknown (guessed)" */
     char *name;                       /* for titles: config's _name_or_path or the folder's name */
     json_t *config;                   /* config.json, or NULL */
     struct architecture architecture; /* valid when architecture_known */
@@ -109,14 +110,20 @@ struct model {
     uint64_t parameters; /* elements of all tensors that are not buffers; tied weights once */
     uint64_t prunable;   /* elements of prunable matrices */
     const char *prefix;  /* in front of the base model's names: "model.", "transformer.", "" */
-    bool tied;           /* lm_head and embedding are one tensor */
+    bool tied;           /* lm_head and embedding are one tensor, whichever name the file stores: its role is
+                            ROLE_EMBEDDING */
+    size_t *lookup;      /* private: hash of (block, role, expert, bias) */
+    size_t lookup_size;
 };
 
-/* Opens MODEL (a path) and understands it. Needs only headers and config.json: no weight is read. */
+/* Opens MODEL (a path) and understands it. Needs only headers and config.json: no weight is read. A model whose family
+ * or options are not known opens all the same, with architecture_error set; NULL only for files that cannot be
+ * understood at all. */
 struct model *model_open(const char *path, struct error *error);
 void model_close(struct model *model);
 
-/* The weight (or bias) of a role; NULL when the model has none. block MODEL_NO_BLOCK for what lies outside blocks. */
+/* The weight (or bias) of a role; NULL when the model has none. block MODEL_NO_BLOCK for what lies outside blocks. Of a
+ * tied model, ROLE_LM_HEAD is the embedding. */
 const struct weight *model_weight(const struct model *model, int64_t block, enum role role, int64_t expert, bool bias);
 const struct matrix *model_matrix(const struct model *model,
                                   const char *name); /* by tensor name or module name; NULL */
