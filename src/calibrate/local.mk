@@ -1,3 +1,4 @@
 libsecateur_a_SOURCES += \
+  src/calibrate/activity.c src/calibrate/activity.h \
   src/calibrate/hessian.c src/calibrate/hessian.h \
   src/calibrate/input.c src/calibrate/input.h

@@ -1,0 +1,179 @@
+#include "plan/sensitivity.h"
+
+#include "base/memory.h"
+#include <math.h>
+#include <string.h>
+
+const double sensitivity_outlier_levels[SENSITIVITY_OUTLIER_LEVELS] = {3, 5, 6, 7, 10};
+
+/* Lists every (block, input) of the model once, in matrix order; matrices of a block stand together. Room for all was
+ * made. */
+static void list_inputs(struct sensitivity *sensitivity) {
+    const struct model *model = sensitivity->model;
+    for (size_t i = 0; i < model->matrix_count; i++) {
+        const struct matrix *matrix = &model->matrices[i];
+        size_t same = i;
+        while (same > 0 && model->matrices[same - 1].block == matrix->block &&
+               model->matrices[same - 1].input != matrix->input)
+            same--;
+        if (same > 0 && model->matrices[same - 1].block == matrix->block) {
+            sensitivity->input_of[i] = sensitivity->input_of[same - 1];
+            continue;
+        }
+        struct input_sensitivity *input = &sensitivity->inputs[sensitivity->input_count];
+        sensitivity->input_of[i] = sensitivity->input_count++;
+        *input = (struct input_sensitivity){.block = matrix->block,
+                                            .input = matrix->input,
+                                            .columns = matrix->columns,
+                                            .largest = NAN,
+                                            .smallest = NAN};
+    }
+}
+
+struct sensitivity *sensitivity_create(const struct model *model, struct error *error) {
+    struct sensitivity *sensitivity = memory_alloc(1, sizeof *sensitivity, error);
+    if (sensitivity == NULL)
+        return NULL;
+    sensitivity->model = model;
+    sensitivity->matrices = memory_alloc(model->matrix_count, sizeof *sensitivity->matrices, error);
+    sensitivity->inputs = memory_alloc(model->matrix_count, sizeof *sensitivity->inputs, error);
+    sensitivity->input_of = memory_alloc(model->matrix_count, sizeof *sensitivity->input_of, error);
+    sensitivity->blocks = memory_alloc(model->block_count, sizeof *sensitivity->blocks, error);
+    sensitivity->distances = memory_alloc(model->block_count * model->block_count, sizeof(double), error);
+    if (sensitivity->matrices == NULL || sensitivity->inputs == NULL || sensitivity->input_of == NULL ||
+        sensitivity->blocks == NULL || sensitivity->distances == NULL) {
+        sensitivity_free(sensitivity);
+        return NULL;
+    }
+    list_inputs(sensitivity);
+    for (size_t i = 0; i < model->matrix_count; i++)
+        sensitivity->matrices[i].hill = NAN;
+    return sensitivity;
+}
+
+void sensitivity_free(struct sensitivity *sensitivity) {
+    if (sensitivity == NULL)
+        return;
+    for (size_t i = 0; sensitivity->matrices != NULL && i < sensitivity->model->matrix_count; i++) {
+        memory_free(sensitivity->matrices[i].curves);
+        memory_free(sensitivity->matrices[i].points);
+        memory_free(sensitivity->matrices[i].losses);
+    }
+    for (size_t i = 0; i < sensitivity->input_count; i++) {
+        memory_free(sensitivity->inputs[i].sum);
+        memory_free(sensitivity->inputs[i].sum_squares);
+    }
+    for (size_t i = 0; sensitivity->blocks != NULL && i < sensitivity->model->block_count; i++) {
+        memory_free(sensitivity->blocks[i].expert_tokens);
+        memory_free(sensitivity->blocks[i].expert_norm);
+    }
+    memory_free(sensitivity->matrices);
+    memory_free(sensitivity->inputs);
+    memory_free(sensitivity->input_of);
+    memory_free(sensitivity->blocks);
+    memory_free(sensitivity->distances);
+    memory_free(sensitivity);
+}
+
+const struct input_sensitivity *sensitivity_input(const struct sensitivity *sensitivity, size_t matrix) {
+    const struct input_sensitivity *input = &sensitivity->inputs[sensitivity->input_of[matrix]];
+    return input->known ? input : NULL;
+}
+
+static bool same_target(const struct measured_point *a, const struct measured_point *b) {
+    return strcmp(a->method, b->method) == 0 && pattern_equal(a->pattern, b->pattern) && a->sparsity == b->sparsity;
+}
+
+bool sensitivity_add_point(struct sensitivity *sensitivity, size_t matrix, const struct measured_point *point,
+                           struct error *error) {
+    struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
+    sensitivity->revision++;
+    for (size_t i = 0; i < known->point_count; i++)
+        if (same_target(&known->points[i], point)) {
+            known->points[i] = *point;
+            return true;
+        }
+    struct measured_point *points = memory_resize(known->points, known->point_count + 1, sizeof *points, error);
+    if (points == NULL)
+        return false;
+    known->points = points;
+    known->points[known->point_count++] = *point;
+    return true;
+}
+
+bool sensitivity_add_loss(struct sensitivity *sensitivity, size_t matrix, const struct loss_point *point,
+                          struct error *error) {
+    struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
+    sensitivity->revision++;
+    for (size_t i = 0; i < known->loss_count; i++)
+        if (strcmp(known->losses[i].method, point->method) == 0 && known->losses[i].sparsity == point->sparsity) {
+            known->losses[i] = *point;
+            return true;
+        }
+    struct loss_point *losses = memory_resize(known->losses, known->loss_count + 1, sizeof *losses, error);
+    if (losses == NULL)
+        return false;
+    known->losses = losses;
+    known->losses[known->loss_count++] = *point;
+    return true;
+}
+
+enum curve_order sensitivity_order(const char *method) {
+    if (strncmp(method, "magnitude", strlen("magnitude")) == 0)
+        return CURVE_MAGNITUDE;
+    return strncmp(method, "wanda", strlen("wanda")) == 0 ? CURVE_ROW_COST : CURVE_COST;
+}
+
+/* log of measured / estimated at the measured points of a method, read off between them linearly in sparsity. */
+struct correction {
+    double below, below_at; /* the nearest point at or below, and where */
+    double above, above_at;
+    bool has_below, has_above;
+};
+
+static void take_point(struct correction *correction, double log_ratio, double at, double sparsity) {
+    if (at <= sparsity && (!correction->has_below || at > correction->below_at)) {
+        correction->below = log_ratio;
+        correction->below_at = at;
+        correction->has_below = true;
+    }
+    if (at >= sparsity && (!correction->has_above || at < correction->above_at)) {
+        correction->above = log_ratio;
+        correction->above_at = at;
+        correction->has_above = true;
+    }
+}
+
+static double corrected(const struct correction *correction, double estimate, double sparsity) {
+    if (!correction->has_below || !correction->has_above)
+        return estimate * exp(correction->has_below ? correction->below : correction->above);
+    double gap = correction->above_at - correction->below_at;
+    double share = gap > 0 ? (sparsity - correction->below_at) / gap : 0;
+    return estimate * exp(correction->below * (1 - share) + correction->above * share);
+}
+
+static bool comparable(const struct measured_point *point, const char *method, struct pattern pattern) {
+    bool groups = point->pattern.kind == PATTERN_N_M;
+    return strcmp(point->method, method) == 0 && point->error > 0 && groups == (pattern.kind == PATTERN_N_M) &&
+           (!groups || pattern_equal(point->pattern, pattern));
+}
+
+double sensitivity_error(const struct sensitivity *sensitivity, size_t matrix, const char *method,
+                         struct pattern pattern, double sparsity, bool *estimated) {
+    const struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
+    *estimated = true;
+    if (!known->known)
+        return NAN;
+    const struct curve *curve = &known->curves[sensitivity_order(method)];
+    double estimate = curve_for(curve, pattern, sparsity);
+    struct correction correction = {0};
+    for (size_t i = 0; i < known->point_count; i++) {
+        const struct measured_point *point = &known->points[i];
+        double expected = curve_for(curve, point->pattern, point->sparsity);
+        if (!comparable(point, method, pattern) || !(expected > 0))
+            continue;
+        take_point(&correction, log(point->error / expected), point->sparsity, sparsity);
+        *estimated = false;
+    }
+    return *estimated ? estimate : corrected(&correction, estimate, sparsity);
+}
