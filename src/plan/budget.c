@@ -39,7 +39,7 @@ static bool takes_part(const struct plan *plan, size_t matrix) {
 
 static bool can_move(const struct plan *plan, size_t matrix) {
     const struct target *target = &plan->targets[matrix];
-    return plan->model->matrices[matrix].prunable && !target->locked && plan_pattern(target).kind != PATTERN_N_M;
+    return plan->model->matrices[matrix].prunable && !target->locked && plan->patterns[matrix].kind != PATTERN_N_M;
 }
 
 static void sum_weights(uint64_t *prunable, uint64_t *pruned, const struct plan *plan) {
@@ -62,7 +62,7 @@ static uint64_t smallest_step(const struct plan *plan) {
         const struct matrix *matrix = &plan->model->matrices[i];
         if (!can_move(plan, i))
             continue;
-        uint64_t step = pattern_step(plan_pattern(&plan->targets[i]), matrix->rows, matrix->columns);
+        uint64_t step = pattern_step(plan->patterns[i], matrix->rows, matrix->columns);
         smallest = smallest == 0 || step < smallest ? step : smallest;
     }
     return smallest;
@@ -102,7 +102,7 @@ void plan_set_budget(struct plan *plan, bool on, double sparsity) {
 static struct mover mover_of(const struct plan *plan, size_t matrix) {
     const struct matrix *shape = &plan->model->matrices[matrix];
     const struct target *target = &plan->targets[matrix];
-    struct mover mover = {.matrix = matrix, .shape = shape, .pattern = plan_pattern(target)};
+    struct mover mover = {.matrix = matrix, .shape = shape, .pattern = plan->patterns[matrix]};
     mover.weights = (double)weights_of(shape);
     mover.now = plan->counts[matrix];
     mover.step = pattern_step(mover.pattern, shape->rows, shape->columns);

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "plan/plan_state.h"
+#include "prune/method.h"
 #include <math.h>
 #include <string.h>
 
@@ -14,6 +15,17 @@ bool target_equal(const struct target *a, const struct target *b) {
            a->locked == b->locked && a->low == b->low && a->high == b->high;
 }
 
+/* The pattern of a target: PATTERN_DEFAULT is the group of the first method of its chain. */
+static struct pattern pattern_of(const struct target *target) {
+    struct method_chain chain;
+    if (target->pattern.kind == PATTERN_DEFAULT && target->method[0] != '\0' &&
+        method_parse(&chain, target->method, NULL))
+        return method_pattern(&chain, target->pattern);
+    if (target->pattern.kind == PATTERN_DEFAULT)
+        return (struct pattern){.kind = PATTERN_UNSTRUCTURED};
+    return target->pattern;
+}
+
 struct plan *plan_create(const struct model *model, struct error *error) {
     struct plan *plan = memory_alloc(1, sizeof *plan, error);
     if (plan == NULL)
@@ -21,14 +33,18 @@ struct plan *plan_create(const struct model *model, struct error *error) {
     plan->model = model;
     plan->targets = memory_alloc(model->matrix_count, sizeof *plan->targets, error);
     plan->counts = memory_alloc(model->matrix_count, sizeof *plan->counts, error);
+    plan->patterns = memory_alloc(model->matrix_count, sizeof *plan->patterns, error);
     plan->tags = memory_alloc(model->matrix_count, sizeof *plan->tags, error);
     plan->touched = memory_alloc(model->matrix_count, sizeof *plan->touched, error);
-    if (plan->targets == NULL || plan->counts == NULL || plan->tags == NULL || plan->touched == NULL) {
+    if (plan->targets == NULL || plan->counts == NULL || plan->patterns == NULL || plan->tags == NULL ||
+        plan->touched == NULL) {
         plan_free(plan);
         return NULL;
     }
-    for (size_t i = 0; i < model->matrix_count; i++)
+    for (size_t i = 0; i < model->matrix_count; i++) {
         plan->targets[i] = plan_default_target();
+        plan->patterns[i] = pattern_of(&plan->targets[i]);
+    }
     return plan;
 }
 
@@ -39,6 +55,7 @@ void plan_free(struct plan *plan) {
     snapshots_free(plan);
     memory_free(plan->targets);
     memory_free(plan->counts);
+    memory_free(plan->patterns);
     memory_free(plan->tags);
     memory_free(plan->touched);
     memory_free(plan);
@@ -51,6 +68,7 @@ struct plan *plan_copy(const struct plan *plan, struct error *error) {
     size_t count = plan->model->matrix_count;
     memcpy(copy->targets, plan->targets, count * sizeof *copy->targets);
     memcpy(copy->counts, plan->counts, count * sizeof *copy->counts);
+    memcpy(copy->patterns, plan->patterns, count * sizeof *copy->patterns);
     memcpy(copy->tags, plan->tags, count * sizeof *copy->tags);
     copy->budget = plan->budget;
     return copy;
@@ -76,10 +94,8 @@ void plan_mark_saved(struct plan *plan) {
     plan->saved_id = history_state(plan);
 }
 
-struct pattern plan_pattern(const struct target *target) {
-    if (target->pattern.kind == PATTERN_DEFAULT)
-        return (struct pattern){.kind = PATTERN_UNSTRUCTURED};
-    return target->pattern;
+struct pattern plan_pattern(const struct plan *plan, size_t matrix) {
+    return plan->patterns[matrix];
 }
 
 uint64_t plan_count(const struct plan *plan, size_t matrix) {
@@ -89,8 +105,9 @@ uint64_t plan_count(const struct plan *plan, size_t matrix) {
 void plan_place(struct plan *plan, size_t matrix, const struct target *target) {
     const struct matrix *shape = &plan->model->matrices[matrix];
     plan->targets[matrix] = *target;
+    plan->patterns[matrix] = pattern_of(target);
     plan->counts[matrix] =
-        target->sparsity > 0 ? pattern_count(plan_pattern(target), shape->rows, shape->columns, target->sparsity) : 0;
+        target->sparsity > 0 ? pattern_count(plan->patterns[matrix], shape->rows, shape->columns, target->sparsity) : 0;
     plan->revision++;
 }
 
@@ -114,7 +131,7 @@ static bool check_target(const struct matrix *matrix, const struct target *targe
 
 /* What "keep N of M" removes is settled by the pattern, so its sparsity says no more than whether it applies. */
 static void settle(struct target *target) {
-    struct pattern pattern = plan_pattern(target);
+    struct pattern pattern = pattern_of(target);
     if (pattern.kind == PATTERN_N_M && target->sparsity > 0)
         target->sparsity = 1 - (double)pattern.n / pattern.m;
 }

@@ -6,12 +6,12 @@
 #include "model/model.h"
 #include "prune/pattern.h"
 
-#define PLAN_METHOD_SIZE 24
+#define PLAN_METHOD_SIZE 48
 
 struct target {
     double sparsity; /* 0..1 */
     struct pattern pattern;
-    char method[PLAN_METHOD_SIZE]; /* name of a row of the method table; "" = the run's default */
+    char method[PLAN_METHOD_SIZE]; /* as method_parse takes it: "sparsegpt", "wanda+repair"; "" = the run's default */
     bool locked;                   /* the budget lock and strategies leave it alone */
     double low, high;              /* bounds for strategies and the budget lock: 0 and 1 by default */
 };
@@ -85,9 +85,10 @@ struct plan_totals {
 };
 void plan_totals(struct plan_totals *totals, const struct plan *plan);
 
-/* Weights of a matrix that its target removes. PATTERN_DEFAULT counts as unstructured. */
+/* Weights of a matrix that its target removes, and the pattern that they are counted by: for PATTERN_DEFAULT that of
+ * the target's method, and unstructured where the method is left to the run. */
 uint64_t plan_count(const struct plan *plan, size_t matrix);
-struct pattern plan_pattern(const struct target *target);
+struct pattern plan_pattern(const struct plan *plan, size_t matrix);
 
 /* Budget lock: with a budget set, plan_rebalance moves the unlocked matrices other than `fixed` (an array of matrix
  * indices, may be empty) within their bounds until the total is as near to the budget as the patterns allow: exactly

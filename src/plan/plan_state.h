@@ -47,7 +47,8 @@ struct snapshot {
 struct plan {
     const struct model *model;
     struct target *targets;
-    uint64_t *counts; /* of removed weights, kept with the targets */
+    uint64_t *counts;         /* of removed weights, kept with the targets */
+    struct pattern *patterns; /* what PATTERN_DEFAULT stands for is settled here, once for each change */
     bool *tags;
     bool *touched; /* already in the open group */
     struct budget budget;
