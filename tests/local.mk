@@ -8,3 +8,10 @@ tests_base_test_SOURCES = tests/base_test.c
 tests_base_test_LDADD = $(unit_libs)
 TESTS += tests/base_test
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/config_test
+tests_config_test_SOURCES = tests/config_test.c
+tests_config_test_LDADD = $(unit_libs)
+TESTS += tests/config_test
+endif
