@@ -1,0 +1,65 @@
+/* What a plan is expected to cost, computed without pruning; always shown apart from what was measured.
+ *
+ * The load of a plan is Σ c_m e_m: the relative output error expected of every matrix (sensitivity.h), weighted by how
+ * much the model's loss answers to it. c_m comes from cutting that matrix alone (:measure) where this was done, else
+ * from the matrices of its role that were measured, else all are equal. The change of the mean negative log-likelihood
+ * is read off anchors: plans whose change was measured, joined by straight lines in log(load), log(change). */
+#ifndef SECATEUR_FORECAST_H
+#define SECATEUR_FORECAST_H
+
+#include "plan/plan.h"
+#include "plan/sensitivity.h"
+
+/* A plan that was measured. */
+struct forecast_anchor {
+    char name[48];          /* "uniform 50 % wanda" */
+    struct target *targets; /* [matrix_count], owned */
+    double change;          /* of the mean negative log-likelihood per token, in nats */
+    double deviation;       /* its standard error */
+    uint64_t tokens;        /* it was measured on */
+};
+
+struct forecaster {
+    const struct sensitivity *sensitivity;
+    char method[24]; /* for targets that name none */
+    struct forecast_anchor *anchors;
+    size_t anchor_count, anchor_capacity;
+    double dense_nll;    /* mean negative log-likelihood of the dense model on the anchors' text; NaN while unknown */
+    double *weights;     /* c_m, [matrix_count] */
+    uint64_t weights_of; /* the sensitivity's revision that they were made from, + 1 */
+    double *loads;       /* of the anchors, in rising order, with their changes */
+    double *changes;
+    double spread; /* of log(change) about the line through the other anchors */
+};
+
+struct forecast {
+    bool error_known;   /* total_error and block errors mean something */
+    bool change_known;  /* the change and perplexities, too */
+    double total_error; /* Σ over matrices of relative output error */
+    double load;
+    double change, low, high; /* of the mean negative log-likelihood, with a 90 % interval */
+    double perplexity, perplexity_low, perplexity_high;
+    size_t measured; /* anchors that it rests on */
+    bool estimated;  /* some errors are estimates without any measured point */
+};
+
+struct forecaster *forecaster_create(const struct sensitivity *sensitivity, struct error *error);
+void forecaster_free(struct forecaster *forecaster);
+
+/* Records a measured plan. Its targets are copied. */
+bool forecaster_add(struct forecaster *forecaster, const char *name, const struct plan *plan, double change,
+                    double deviation, uint64_t tokens, struct error *error);
+
+/* block_errors: [block_count] sums over each block's matrices, or NULL. Takes well under a millisecond per hundred
+ * matrices. */
+void forecast_plan(struct forecast *forecast, double *block_errors, struct forecaster *forecaster,
+                   const struct plan *plan);
+
+/* The expected relative output error of one matrix under a target; NaN while unknown. */
+double forecast_matrix(const struct forecaster *forecaster, size_t matrix, const struct target *target,
+                       bool *estimated);
+
+/* c_m: the change of loss per relative output error of a matrix, up to a common factor. */
+double forecast_weight(struct forecaster *forecaster, size_t matrix);
+
+#endif
