@@ -14,4 +14,8 @@ check_PROGRAMS += tests/config_test
 tests_config_test_SOURCES = tests/config_test.c
 tests_config_test_LDADD = $(unit_libs)
 TESTS += tests/config_test
+check_PROGRAMS += tests/job_test
+tests_job_test_SOURCES = tests/job_test.c
+tests_job_test_LDADD = $(unit_libs)
+TESTS += tests/job_test
 endif

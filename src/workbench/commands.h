@@ -1,0 +1,13 @@
+/* All tables of commands below the screen. */
+#ifndef SECATEUR_COMMANDS_H
+#define SECATEUR_COMMANDS_H
+
+#include "workbench/command.h"
+
+/* Registers them; once, at start. */
+void commands_register(void);
+
+extern const struct command general_commands[]; /* command_general.c: help, quit, overview */
+extern const size_t general_command_count;
+
+#endif
