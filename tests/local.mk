@@ -18,4 +18,15 @@ check_PROGRAMS += tests/job_test
 tests_job_test_SOURCES = tests/job_test.c
 tests_job_test_LDADD = $(unit_libs)
 TESTS += tests/job_test
+
+check_PROGRAMS += tests/tokenizer_test
+tests_tokenizer_test_SOURCES = tests/tokenizer_test.c
+tests_tokenizer_test_CPPFLAGS = $(AM_CPPFLAGS) -DSHARED_FOLDER='"$(abs_top_srcdir)/../shared"'
+tests_tokenizer_test_LDADD = $(unit_libs)
+TESTS += tests/tokenizer_test
+check_PROGRAMS += tests/corpus_test
+tests_corpus_test_SOURCES = tests/corpus_test.c
+tests_corpus_test_CPPFLAGS = $(AM_CPPFLAGS) -DSHARED_FOLDER='"$(abs_top_srcdir)/../shared"'
+tests_corpus_test_LDADD = $(unit_libs)
+TESTS += tests/corpus_test
 endif
