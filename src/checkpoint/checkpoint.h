@@ -28,7 +28,9 @@ struct checkpoint {
     size_t file_count;
     struct tensor *tensors; /* by file, then by offset: the order of the bytes on disk */
     size_t tensor_count;
-    json_t *index;         /* model.safetensors.index.json, or NULL */
+    json_t *index;   /* model.safetensors.index.json, or NULL */
+    char **left_out; /* weight files in the folder that are not part of the model, by name */
+    size_t left_out_count;
     uint64_t weight_bytes; /* of all tensors */
     void *by_name;         /* private: hash of names */
 };
@@ -41,5 +43,8 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* NULL when there is no tensor of that name. */
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 size_t checkpoint_index(const struct checkpoint *checkpoint, const struct tensor *tensor);
+
+/* Whether a file of this name holds weights in any format known to exist: .safetensors, .bin, .pt, .gguf, .onnx, ... */
+bool checkpoint_is_weight_file(const char *name);
 
 #endif

@@ -1,3 +1,3 @@
 libsecateur_a_SOURCES += \
-  src/tensor/dtype.h \
+  src/tensor/dtype.c src/tensor/dtype.h \
   src/tensor/tensor.h
