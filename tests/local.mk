@@ -30,3 +30,8 @@ tests_corpus_test_CPPFLAGS = $(AM_CPPFLAGS) -DSHARED_FOLDER='"$(abs_top_srcdir)/
 tests_corpus_test_LDADD = $(unit_libs)
 TESTS += tests/corpus_test
 endif
+
+# make tests/bench/tokenizer_bench; run it by hand on a folder with a tokenizer and a text.
+EXTRA_PROGRAMS += tests/bench/tokenizer_bench
+tests_bench_tokenizer_bench_SOURCES = tests/bench/tokenizer_bench.c
+tests_bench_tokenizer_bench_LDADD = libsecateur.a $(engine_libs)
