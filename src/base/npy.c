@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/memory.h"
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,16 +146,23 @@ bool npy_copy_integers(int64_t *out, const struct npy *npy, size_t first, size_t
     return true;
 }
 
+/* IEEE half precision: 1 sign bit, 5 of exponent, 10 of fraction; every value is exact in f32. */
+static float float_of_half(uint64_t bits) {
+    int exponent = (int)(bits >> 10 & 31);
+    float fraction = (float)(bits & 1023);
+    float size = exponent == 31  ? (fraction > 0 ? NAN : INFINITY)
+                 : exponent == 0 ? ldexpf(fraction, -24)
+                                 : ldexpf(fraction + 1024, exponent - 25);
+    return (bits >> 15 & 1) != 0 ? -size : size;
+}
+
 static float float_of(uint64_t bits, size_t bytes) {
-    _Float16 half;
     float single;
     double wide;
-    uint16_t bits16 = (uint16_t)bits;
-    uint32_t bits32 = (uint32_t)bits;
-    memcpy(&half, &bits16, sizeof half);
-    memcpy(&single, &bits32, sizeof single);
+    uint32_t low = (uint32_t)bits;
+    memcpy(&single, &low, sizeof single);
     memcpy(&wide, &bits, sizeof wide);
-    return bytes == 2 ? (float)half : bytes == 4 ? single : (float)wide;
+    return bytes == 2 ? float_of_half(bits) : bytes == 4 ? single : (float)wide;
 }
 
 void npy_copy_floats(float *out, const struct npy *npy, size_t first, size_t count) {
