@@ -35,3 +35,11 @@ endif
 EXTRA_PROGRAMS += tests/bench/tokenizer_bench
 tests_bench_tokenizer_bench_SOURCES = tests/bench/tokenizer_bench.c
 tests_bench_tokenizer_bench_LDADD = libsecateur.a $(engine_libs)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/model_test
+tests_model_test_SOURCES = tests/model_test.c tests/golden.c tests/golden.h
+tests_model_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_model_test_LDADD = $(unit_libs)
+TESTS += tests/model_test
+endif

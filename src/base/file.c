@@ -79,7 +79,11 @@ static char *read_all(FILE *stream, const char *path, size_t limit, size_t *size
         if (got < sizeof piece)
             break;
     }
-    if (ferror(stream) || contents.failed) {
+    if (contents.failed) {
+        (void)error_set(error, ERROR_MEMORY, "out of memory for the contents of %s", path);
+        goto fail;
+    }
+    if (ferror(stream)) {
         (void)error_set_errno(error, ERROR_FAILURE, "cannot read %s", path);
         goto fail;
     }

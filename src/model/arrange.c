@@ -2,14 +2,13 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "model/place.h"
 #include "model/role.h"
 #include <stdlib.h>
 #include <string.h>
 
 struct entry {
     uint64_t block; /* MODEL_NO_BLOCK is the largest */
-    size_t order;
+    struct place_order order;
     int64_t expert;
     size_t index; /* of the weight */
 };
@@ -18,12 +17,13 @@ struct entry {
 
 static int compare_entries(const void *a, const void *b) {
     const struct entry *x = a, *y = b;
-    int by_block = COMPARE(x->block, y->block), by_order = COMPARE(x->order, y->order);
-    int by_expert = COMPARE(x->expert, y->expert);
-    return by_block != 0    ? by_block
-           : by_order != 0  ? by_order
-           : by_expert != 0 ? by_expert
-                            : COMPARE(x->index, y->index);
+    const int order[] = {COMPARE(x->block, y->block), COMPARE(x->order.group, y->order.group),
+                         COMPARE(x->expert, y->expert), COMPARE(x->order.row, y->order.row),
+                         COMPARE(x->index, y->index)};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (order[i] != 0)
+            return order[i];
+    return 0;
 }
 
 static bool is_matrix(const struct weight *weight) {
@@ -32,7 +32,7 @@ static bool is_matrix(const struct weight *weight) {
     return weight->tensor->rank == 2 && !weight->bias && numbers;
 }
 
-static size_t collect(struct entry *entries, const struct model *model, const size_t *order) {
+static size_t collect(struct entry *entries, const struct model *model, const struct place_order *order) {
     size_t count = 0;
     for (size_t i = 0; i < model->weight_count; i++) {
         const struct weight *weight = &model->weights[i];
@@ -115,7 +115,8 @@ static bool fill_blocks(struct model *model, struct error *error) {
     return true;
 }
 
-bool arrange_matrices(struct model *model, const bool *transposed, const size_t *order, struct error *error) {
+bool arrange_matrices(struct model *model, const bool *transposed, const struct place_order *order,
+                      struct error *error) {
     bool ok = false;
     struct entry *entries = memory_alloc(model->weight_count, sizeof *entries, error);
     model->matrices = memory_alloc(model->weight_count, sizeof *model->matrices, error);

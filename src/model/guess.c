@@ -85,7 +85,7 @@ static enum role role_inside(const char *rest) {
     return strstr(rest, "norm") != NULL ? ROLE_OTHER : ROLE_MATRIX;
 }
 
-void place_guess(struct weight *weights, size_t *order, const struct checkpoint *checkpoint) {
+void place_guess(struct weight *weights, struct place_order *order, const struct checkpoint *checkpoint) {
     struct series series = commonest_series(checkpoint);
     for (size_t i = 0; i < checkpoint->tensor_count; i++) {
         struct weight *weight = &weights[i];
@@ -97,7 +97,7 @@ void place_guess(struct weight *weights, size_t *order, const struct checkpoint 
         enum role role = inside ? role_inside(rest) : role_outside(name);
         weight->block = inside ? number : MODEL_NO_BLOCK;
         weight->expert = MODEL_NO_EXPERT;
-        order[i] = i;
+        order[i] = (struct place_order){i, 0};
         if (weight->tensor->rank != 2)
             role = ROLE_OTHER;
         const char *suffix = name + place_module_length(name);

@@ -8,6 +8,7 @@
 #include "model/role.h"
 #include "model/shape_check.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t lookup_slot(const struct model *model, int64_t block, enum role role, int64_t expert, bool bias) {
@@ -112,12 +113,14 @@ static bool load_config(struct model *model, char **path, struct error *error) {
     return model->config != NULL || !file_exists(*path);
 }
 
-static const char *title_of(const struct model *model) {
+static char *title_of(const struct model *model, struct error *error) {
     const char *stated = json_string_value(json_object_get(model->config, "_name_or_path"));
     if (stated != NULL && *stated != '\0')
-        return stated;
-    const char *name = file_name(model->checkpoint->folder);
-    return *name != '\0' ? name : model->checkpoint->folder;
+        return memory_copy_string(stated, error);
+    char *folder = realpath(model->checkpoint->folder, NULL);
+    char *title = memory_copy_string(folder != NULL ? file_name(folder) : model->checkpoint->folder, error);
+    free(folder);
+    return title;
 }
 
 static char *name_family(const struct model *model, bool guessed, struct error *error) {
@@ -135,7 +138,7 @@ static bool identify(struct model *model, struct error *error) {
     if (guessed)
         model->family = family_guess(model->checkpoint);
     model->prefix = model->family != NULL ? family_prefix(model->family, model->checkpoint) : "";
-    model->name = memory_copy_string(title_of(model), error);
+    model->name = title_of(model, error);
     model->family_name = name_family(model, guessed, error);
     if (guessed && type != NULL)
         (void)error_set(&model->architecture_error, ERROR_INPUT,
@@ -171,7 +174,7 @@ static void tie(struct model *model) {
 static bool place_all(struct model *model, struct error *error) {
     const struct checkpoint *checkpoint = model->checkpoint;
     bool *transposed = memory_alloc(checkpoint->tensor_count, sizeof *transposed, error);
-    size_t *order = memory_alloc(checkpoint->tensor_count, sizeof *order, error);
+    struct place_order *order = memory_alloc(checkpoint->tensor_count, sizeof *order, error);
     model->weights = memory_alloc(checkpoint->tensor_count, sizeof *model->weights, error);
     bool ok = transposed != NULL && order != NULL && model->weights != NULL;
     if (!ok)

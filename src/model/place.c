@@ -66,21 +66,22 @@ void place_assign(struct weight *weight, enum role role, enum place_kind kind) {
         refuse(weight, "not two-dimensional");
 }
 
-/* Experts come one after the other, each with all its matrices, so rows with "%d" that follow each other share a
- * place. */
-static size_t order_of(const struct family_tensor *first, const struct family_tensor *tensor) {
-    while (tensor > first && strchr(tensor->path, '%') != NULL && strchr(tensor[-1].path, '%') != NULL)
-        tensor--;
-    return (size_t)(tensor - first);
+/* Experts come one after the other, each with all its matrices, so rows with "%d" that follow each other are one
+ * group. */
+static struct place_order order_of(const struct family_tensor *first, const struct family_tensor *tensor) {
+    const struct family_tensor *group = tensor;
+    while (group > first && strchr(group->path, '%') != NULL && strchr(group[-1].path, '%') != NULL)
+        group--;
+    return (struct place_order){(size_t)(group - first), (size_t)(tensor - first)};
 }
 
-static void place_one(struct weight *weight, bool *transposed, size_t *order, const struct model *model) {
+static void place_one(struct weight *weight, bool *transposed, struct place_order *order, const struct model *model) {
     const char *name = weight->tensor->name;
     const struct family *family = model->family;
     struct family_place place = family_place(family, model->prefix, name);
     /* A block's number beyond the number of tensors is no block's. */
     bool possible = place.block < (int64_t)model->checkpoint->tensor_count;
-    *order = SIZE_MAX;
+    *order = (struct place_order){SIZE_MAX, SIZE_MAX};
     weight->block = possible ? place.block : MODEL_NO_BLOCK;
     weight->expert = MODEL_NO_EXPERT;
     if (buffer_is_named(name)) {
@@ -95,7 +96,7 @@ static void place_one(struct weight *weight, bool *transposed, size_t *order, co
     }
 }
 
-void place_weights(struct weight *weights, bool *transposed, size_t *order, const struct model *model) {
+void place_weights(struct weight *weights, bool *transposed, struct place_order *order, const struct model *model) {
     for (size_t i = 0; i < model->weight_count; i++)
         place_one(&weights[i], &transposed[i], &order[i], model);
 }

@@ -4,11 +4,16 @@
 
 #include "model/family.h"
 
-/* Fills one weight per tensor, and transposed[] (one per tensor). order[] gives a matrix's place within its block. */
-void place_weights(struct weight *weights, bool *transposed, size_t *order, const struct model *model);
+/* Where a matrix stands among those of its block: by group, then by expert, then by row. */
+struct place_order {
+    size_t group, row;
+};
+
+/* Fills one weight per tensor, transposed[] and order[]. */
+void place_weights(struct weight *weights, bool *transposed, struct place_order *order, const struct model *model);
 
 /* The same for a model of no known family: two-dimensional weights by the number in their names. */
-void place_guess(struct weight *weights, size_t *order, const struct checkpoint *checkpoint);
+void place_guess(struct weight *weights, struct place_order *order, const struct checkpoint *checkpoint);
 
 /* Weights whose values mean nothing without scales are refused for pruning. */
 void place_refuse_scaled(struct weight *weights, const struct checkpoint *checkpoint);

@@ -118,18 +118,19 @@ static bool require(const struct model *model, int64_t block, enum role role, in
                      (long long)model->architecture.blocks);
 }
 
-static bool family_has(const struct model *model, enum role role) {
-    for (const struct family_tensor *tensor = model->family->inside; tensor->path != NULL; tensor++)
-        if (tensor->role == role)
-            return true;
-    return false;
+/* The row for a role in the family's blocks; NULL when it has none. */
+static const struct family_tensor *find_row(const struct model *model, enum role role) {
+    const struct family_tensor *tensor = model->family->inside;
+    while (tensor->path != NULL && tensor->role != role)
+        tensor++;
+    return tensor->path != NULL ? tensor : NULL;
 }
 
 /* Every role from `first` to `last` that the family has. */
 static bool require_range(const struct model *model, int64_t block, enum role first, enum role last, int64_t expert,
                           struct error *error) {
     for (enum role role = first; role <= last; role++)
-        if (family_has(model, role) && !require(model, block, role, expert, error))
+        if (find_row(model, role) != NULL && !require(model, block, role, expert, error))
             return false;
     return true;
 }
@@ -157,7 +158,8 @@ static bool require_norms(const struct model *model, int64_t block, struct error
     enum role last = (enum role)(ROLE_NORM_1 + count[a->form] - 1);
     if (a->norm_weight && !require_range(model, block, ROLE_NORM_1, last, MODEL_NO_EXPERT, error))
         return false;
-    int64_t head = family_has(model, ROLE_Q_NORM) && strcmp(model->family->name, "stablelm") == 0 ? 0 : MODEL_NO_EXPERT;
+    const struct family_tensor *row = find_row(model, ROLE_Q_NORM);
+    int64_t head = row != NULL && strchr(row->path, '%') != NULL ? 0 : MODEL_NO_EXPERT;
     return !a->qk_norm || require_range(model, block, ROLE_Q_NORM, ROLE_K_NORM, head, error);
 }
 
