@@ -92,10 +92,10 @@ struct pattern plan_pattern(const struct plan *plan, size_t matrix);
 
 /* Budget lock: with a budget set, plan_rebalance moves the unlocked matrices other than `fixed` (an array of matrix
  * indices, may be empty) within their bounds until the total is as near to the budget as the patterns allow: exactly
- * there when one of them is unstructured, else less than plan_totals.step away. Sparsities are multiplied by one common
- * factor; clamped ones drop out; only when that does not suffice, those at 0 rise as well. "Keep N of M" matrices do
- * not move. Call it inside the group of the edit. Does nothing without a budget. False with a sentence when it cannot;
- * then the group should be rolled back. */
+ * there when an unstructured one has room within its bounds, else within the smallest step of those that have room.
+ * Sparsities are multiplied by one common factor; clamped ones drop out; only when that does not suffice, those at 0
+ * rise as well. "Keep N of M" matrices do not move. Call it inside the group of the edit. Does nothing without a
+ * budget. False with a sentence when it cannot; then the group should be rolled back. */
 bool plan_budget(const struct plan *plan, double *sparsity);
 /* Setting it moves nothing; it is part of the open group, or, outside one, of no undo step. */
 void plan_set_budget(struct plan *plan, bool on, double sparsity);

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "workbench/command_parse.h"
+#include "workbench/session.h"
 #include "workbench/workbench.h"
 #include <string.h>
 
@@ -87,6 +88,8 @@ static bool run_parsed(struct workbench *workbench, const struct command *comman
         plan_end(workbench->plan);
     else if (edit)
         plan_rollback(workbench->plan);
+    if (ok && workbench != NULL && (command->flags & (COMMAND_EDIT | COMMAND_RECORD)) != 0)
+        session_record(workbench->session, line);
     if (ok && (command->flags & COMMAND_JOB) != 0 && !workbench->settings.interactive)
         ok = finish_jobs(workbench, output, error);
     return ok;

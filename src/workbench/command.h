@@ -57,6 +57,7 @@ enum command_flags {
     COMMAND_SCREEN = 4,     /* needs the terminal (cursor, view, fold): refused elsewhere with a sentence */
     COMMAND_SUBCOMMAND = 8, /* exists as `secateur NAME MODEL ...` too */
     COMMAND_NO_MODEL = 16,  /* as a subcommand it opens no model itself */
+    COMMAND_RECORD = 32,    /* no undo group of its own, but what replaying the log needs: undo, tags */
 };
 
 struct command {

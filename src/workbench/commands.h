@@ -9,5 +9,9 @@ void commands_register(void);
 
 extern const struct command general_commands[]; /* command_general.c: help, quit, overview */
 extern const size_t general_command_count;
+extern const struct command command_plan_table[]; /* command_plan.c: set, budget, undo, load, ... */
+extern const size_t command_plan_count;
+extern const struct command command_tags_table[]; /* command_tags.c: tag, untag, apply, lock, unlock */
+extern const size_t command_tags_count;
 
 #endif

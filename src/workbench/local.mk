@@ -4,10 +4,15 @@ libsecateur_a_SOURCES += \
   src/workbench/command_general.c \
   src/workbench/command_help.c src/workbench/command_help.h \
   src/workbench/command_parse.c src/workbench/command_parse.h \
+  src/workbench/command_plan.c \
+  src/workbench/command_tags.c \
+  src/workbench/edit.c src/workbench/edit.h \
   src/workbench/commands.c src/workbench/commands.h \
   src/workbench/csv.c src/workbench/csv.h \
   src/workbench/invocation.c src/workbench/invocation.h \
   src/workbench/job.c src/workbench/job.h \
   src/workbench/overview.c \
   src/workbench/scan.h \
+  src/workbench/session.c src/workbench/session.h \
+  src/workbench/session_data.c src/workbench/session_data.h \
   src/workbench/workbench.c src/workbench/workbench.h

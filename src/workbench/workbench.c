@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "workbench/scan.h"
+#include "workbench/session.h"
 #include <string.h>
 
 #define SCRIPT_BYTES ((size_t)16 << 20)
@@ -20,6 +21,8 @@ struct workbench *workbench_open(const char *path, const struct settings *settin
     if (workbench->model != NULL)
         workbench->plan = plan_create(workbench->model, error);
     if (workbench->plan != NULL)
+        workbench->session = session_open(workbench->model, settings->interactive, error);
+    if (workbench->session != NULL)
         workbench->summaries = memory_alloc(workbench->model->matrix_count, sizeof(struct summary *), error);
     if (workbench->summaries != NULL)
         workbench->jobs = jobs_create(error);
@@ -34,6 +37,7 @@ void workbench_close(struct workbench *workbench) {
         return;
     jobs_free(workbench->jobs); /* first: jobs use all the rest */
     scan_free(workbench);
+    session_close(workbench->session);
     plan_free(workbench->plan);
     model_close(workbench->model);
     text_free(&workbench->results);

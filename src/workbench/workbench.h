@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 struct summary; /* tensor/summary.h */
+struct session; /* session.h */
 
 struct settings {
     int threads;      /* 0 = all */
@@ -24,6 +25,7 @@ struct workbench {
     struct settings settings;
     struct model *model;
     struct plan *plan;
+    struct session *session; /* the command log; with a terminal, all work is saved in it */
     struct jobs *jobs;
     pthread_mutex_t mutex;      /* guards what follows up to `screen` */
     struct summary **summaries; /* per matrix; NULL until scanned */
