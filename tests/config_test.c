@@ -35,6 +35,7 @@ static const struct {
     {"llama", "{\"pruned_heads\":{\"0\":[1]}}", "\"pruned_heads\""},
     {"llama", "{\"partial_rotary_factor\":0.5}", "\"partial_rotary_factor\""},
     {"gpt2", "{\"add_cross_attention\":true}", "\"add_cross_attention\""},
+    {"gptj", "{\"scale_attn_weights\":false,\"rotary\":3}", "\"rotary\""},
     {"mixtral", "{\"shared_expert_intermediate_size\":64}", "\"shared_expert_intermediate_size\""},
     /* words that are not known */
     {"llama", "{\"hidden_act\":\"mish\"}", "\"hidden_act\" is \"mish\""},
@@ -124,6 +125,33 @@ static void harmless_options_pass(void **state) {
         if (!read_text(&architecture, &error, "llama", texts[i]))
             fail_msg("%s: %s", texts[i], error.text);
         assert_int_equal(architecture.hidden, 4096);
+        architecture_free(&architecture);
+    }
+}
+
+/* Options as the families' files on the hub carry them. */
+static void published_files_pass(void **state) {
+    (void)state;
+    static const struct {
+        const char *family, *text;
+    } files[] = {
+        {"gptj", "{\"rotary\":true,\"rotary_dim\":64,\"scale_attn_weights\":true,\"gradient_checkpointing\":false}"},
+        {"codegen", "{\"n_ctx\":2048,\"scale_attn_weights\":true,\"summary_type\":\"cls_index\"}"},
+        {"starcoder2", "{\"mlp_type\":\"default\",\"norm_type\":\"layer_norm\",\"norm_epsilon\":1e-05}"},
+        {"gemma2", "{\"sliding_window\":4096,\"sliding_window_size\":4096,\"cache_implementation\":\"hybrid\"}"},
+        {"bloom", "{\"n_embed\":1024,\"hidden_size\":1024,\"n_head\":16,\"offset_alibi\":100,\"n_inner\":null,"
+                  "\"skip_bias_add\":true,\"bias_dropout_fusion\":true,\"unk_token_id\":0}"},
+        {"mpt", "{\"attn_config\":{\"alibi\":true,\"alibi_bias_max\":8,\"attn_type\":\"multihead_attention\"},"
+                "\"init_config\":{\"name\":\"kaiming_normal_\"},\"tokenizer_name\":\"EleutherAI/gpt-neox-20b\"}"},
+        {"gpt_bigcode", "{\"validate_runner_input\":true,\"pad_key_length\":true,\"n_inner\":3072}"},
+        {"opt", "{\"prefix\":\"</s>\",\"activation_dropout\":0.0,\"layerdrop\":0.1,\"word_embed_proj_dim\":768}"},
+        {"qwen3", "{\"layer_types\":null,\"max_window_layers\":36,\"dtype\":\"bfloat16\"}"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct architecture architecture;
+        struct error error;
+        if (!read_text(&architecture, &error, files[i].family, files[i].text))
+            fail_msg("%s %s: %s", files[i].family, files[i].text, error.text);
         architecture_free(&architecture);
     }
 }
@@ -276,9 +304,9 @@ static void files_that_are_not_json(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_options_are_named),      cmocka_unit_test(harmless_options_pass),
-        cmocka_unit_test(defaults_are_the_family_s),    cmocka_unit_test(positions_scale_as_published),
-        cmocka_unit_test(windows_follow_their_pattern), cmocka_unit_test(variants_of_a_family),
-        cmocka_unit_test(files_that_are_not_json),
+        cmocka_unit_test(published_files_pass),         cmocka_unit_test(defaults_are_the_family_s),
+        cmocka_unit_test(positions_scale_as_published), cmocka_unit_test(windows_follow_their_pattern),
+        cmocka_unit_test(variants_of_a_family),         cmocka_unit_test(files_that_are_not_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "model/config.h"
 #include "model/model.h"
 #include "tests/golden.h"
 
@@ -215,6 +216,40 @@ static void reference_models_open(void **state) {
         struct model *model = open_model(path);
         check_known(model, i, known[i].prefix);
         model_close(model);
+        memory_free(path);
+    }
+}
+
+/* config_full.json holds every key, so reading it must give what config.json and the class defaults give. */
+static void absent_keys_mean_what_full_files_say(void **state) {
+    (void)state;
+    if (golden_folder() == NULL)
+        skip();
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        char *path = golden_path(known[i].folder), *full = file_join(path, "config_full.json", NULL);
+        if (file_exists(full)) {
+            struct model *model = open_model(path);
+            struct error error = {0};
+            struct architecture stated, *a = &model->architecture;
+            json_t *root = config_load(full, &error);
+            assert_non_null(root);
+            if (!config_read(&stated, model->family, root, full, &error))
+                fail_msg("%s", error.text);
+            assert_int_equal(stated.tied, a->tied);
+            assert_int_equal(stated.kv_heads, a->kv_heads);
+            assert_int_equal(stated.head_dim, a->head_dim);
+            assert_int_equal(stated.intermediate, a->intermediate);
+            assert_int_equal(stated.positions, a->positions);
+            assert_int_equal(stated.activation, a->activation);
+            assert_int_equal(stated.form, a->form);
+            assert_memory_equal(stated.window, a->window, (size_t)a->blocks * sizeof *a->window);
+            assert_memory_equal(&stated.rope.base, &a->rope.base, sizeof a->rope.base);
+            assert_memory_equal(&stated.attention_scale, &a->attention_scale, sizeof a->attention_scale);
+            json_decref(root);
+            architecture_free(&stated);
+            model_close(model);
+        }
+        memory_free(full);
         memory_free(path);
     }
 }
@@ -622,6 +657,7 @@ static int drop_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_models_open),
+        cmocka_unit_test(absent_keys_mean_what_full_files_say),
         cmocka_unit_test(names_without_prefix),
         cmocka_unit_test(transposed_matrices_read_as_outputs_by_inputs),
         cmocka_unit_test(families_without_reference_open),

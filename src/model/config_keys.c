@@ -21,7 +21,7 @@ static const char *const same_option[][8] = {
     {"rope_theta", "rotary_emb_base"},
     {"partial_rotary_factor", "rotary_pct"},
     {"rope_scaling", "rope_parameters"},
-    {"sliding_window", "window_size"},
+    {"sliding_window", "window_size", "sliding_window_size"},
     {"sliding_window_pattern", "_sliding_window_pattern"},
     {"num_experts", "num_local_experts"},
 };
@@ -120,7 +120,21 @@ static const char *const harmless[] = {
     "bos_token",
     "pad_token",
     "onnx",
+    "tokenizer_name",
+    "pad_key_length",
+    "validate_runner_input",
+    "max_batch_size",
+    "max_sequence_length",
     "inference_runtime",
+};
+
+/* Keys that some families' files carry with the one value that is computed anyway. */
+static const struct {
+    const char *key, *value; /* the value as JSON */
+} usual[] = {
+    {"scale_attn_weights", "true"},
+    {"rotary", "true"},
+    {"mlp_type", "\"default\""},
 };
 
 static const char *own_name(const char *key) {
@@ -196,8 +210,17 @@ static void take(struct config *config, json_t *given, const char *key, const js
         no_memory(config);
 }
 
+static bool has_usual_value(const char *key, const json_t *value) {
+    char text[64];
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (strcmp(usual[i].key, key) == 0 && strcmp(value_text(text, value), usual[i].value) == 0)
+            return true;
+    return false;
+}
+
 static void check_key(struct config *config, const char *key, const json_t *value) {
-    if (config_knows(config, own_name(key)) || config_is_harmless(key) || config_is_empty(value))
+    if (config_knows(config, own_name(key)) || config_is_harmless(key) || config_is_empty(value) ||
+        has_usual_value(key, value))
         return;
     char text[64];
     config_refuse(config, "the option \"%s\" (%s) is not known for %s models and may change what they compute", key,
