@@ -1,4 +1,5 @@
 libsecateur_a_SOURCES += \
+  src/plan/allocate.c src/plan/allocate.h \
   src/plan/budget.c \
   src/plan/count.c src/plan/count.h \
   src/plan/curve.c src/plan/curve.h \
@@ -8,4 +9,14 @@ libsecateur_a_SOURCES += \
   src/plan/plan_csv.c src/plan/plan_csv.h \
   src/plan/selector.c src/plan/selector.h \
   src/plan/sensitivity.c src/plan/sensitivity.h \
-  src/plan/snapshot.c
+  src/plan/snapshot.c \
+  src/plan/strategy_alpha.c \
+  src/plan/strategy_atp.c \
+  src/plan/strategy_dlp.c \
+  src/plan/strategy_erk.c \
+  src/plan/strategy_global.c \
+  src/plan/strategy_influence.c \
+  src/plan/strategy_knapsack.c \
+  src/plan/strategy_lamp.c \
+  src/plan/strategy_owl.c \
+  src/plan/strategy_uniform.c

@@ -60,10 +60,10 @@ struct input_sensitivity {
 
 struct block_sensitivity {
     bool known;
-    double influence;         /* 1 − mean cos(block input, block output): ShortGPT's BI */
-    struct activity hidden; /* after the non-linearity of the feed-forward */
-    uint64_t *expert_tokens;  /* [experts]: routed to each; NULL without experts */
-    double *expert_norm;      /* [experts]: mean gate × ‖output‖ over its tokens (REAP) */
+    double influence;        /* 1 − mean cos(block input, block output): ShortGPT's BI */
+    struct activity hidden;  /* after the non-linearity of the feed-forward */
+    uint64_t *expert_tokens; /* [experts]: routed to each; NULL without experts */
+    double *expert_norm;     /* [experts]: mean gate × ‖output‖ over its tokens (REAP) */
 };
 
 struct sensitivity {

@@ -1,6 +1,7 @@
 #include "prune/factor.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,13 +21,26 @@ void factor_free(struct factor *factor) {
     memory_free(factor);
 }
 
+struct reversal {
+    float *values;
+    size_t count;
+};
+
+static void reverse_part(void *context, size_t begin, size_t end, int thread) {
+    const struct reversal *reversal = context;
+    (void)thread;
+    for (size_t i = begin; i < end; i++) {
+        size_t j = reversal->count - 1 - i;
+        float other = reversal->values[i];
+        reversal->values[i] = reversal->values[j];
+        reversal->values[j] = other;
+    }
+}
+
 /* Reversing the flat array of a square matrix reverses the order of both its indices. */
 static void reverse(float *values, size_t count) {
-    for (size_t i = 0, j = count - 1; i < j; i++, j--) {
-        float other = values[i];
-        values[i] = values[j];
-        values[j] = other;
-    }
+    struct reversal reversal = {values, count};
+    parallel_for(count / 2, 65536, reverse_part, &reversal);
 }
 
 /* Marks dead inputs from the diagonal and returns its sum over live ones; NaN or Inf anywhere in it comes out. */

@@ -11,6 +11,10 @@
 #define BLOCK_DEFAULT 128
 /* Columns whose trailing product is made at once: long enough inside that it runs at the rate of a large product. */
 #define SUPERBLOCK 512
+/* Columns that are transposed together: one cache line of each row. */
+#define TRANSPOSE 16
+/* Columns this many floats apart, or a multiple, would fall on the same few lines of a cache. */
+#define ALIASING 256
 
 void strtri_(const char *triangle, const char *unit, const int *n, float *a, const int *leading, int *info);
 
@@ -168,12 +172,13 @@ static bool invert_panel(struct sweep *sweep, struct error *error) {
 /* Copies W₀ of the panel for rows [begin, end) from the matrix, transposed, into z. Padding rows become 0. */
 static void take_panel(const struct sweep *sweep, int64_t begin, int64_t end) {
     const float *matrix = sweep->layer->weights;
-    for (int64_t row = begin; row < end; row += PANEL_LANES)
-        for (int64_t j = sweep->first; j < sweep->end; j++) {
-            float *to = sweep->z + j * sweep->stride + row;
-            for (int64_t i = 0; i < PANEL_LANES; i++)
-                to[i] = row + i < sweep->rows ? matrix[(row + i) * sweep->n + j] : 0;
-        }
+    for (int64_t j = sweep->first; sweep->rows < end && j < sweep->end; j++)
+        memset(sweep->z + j * sweep->stride + sweep->rows, 0, (size_t)(end - sweep->rows) * sizeof(float));
+    int64_t real = smaller(end, sweep->rows);
+    for (int64_t j = sweep->first; j < sweep->end; j += TRANSPOSE)
+        for (int64_t row = begin; row < real; row++)
+            for (int64_t c = j; c < smaller(j + TRANSPOSE, sweep->end); c++)
+                sweep->z[c * sweep->stride + row] = matrix[row * sweep->n + c];
     if (!sweep->layer->options.reference || sweep->layer->factor->dead_count == 0)
         return;
     for (int64_t j = sweep->first; j < sweep->end; j++)
@@ -227,6 +232,21 @@ static uint64_t gone_by(double sparsity, int64_t count, int64_t column) {
     return (uint64_t)llround(sparsity * (double)count * (double)column);
 }
 
+struct cut {
+    const struct sweep *sweep;
+    float threshold;
+    bool inclusive;
+};
+
+static void cut_cells(void *context, size_t begin, size_t end, int thread) {
+    const struct cut *cut = context;
+    const float *scores = cut->sweep->scores;
+    uint32_t *keep = cut->sweep->keep;
+    (void)thread;
+    for (size_t i = begin; i < end; i++)
+        keep[i] = scores[i] < cut->threshold || (cut->inclusive && scores[i] == cut->threshold) ? 0 : UINT32_MAX;
+}
+
 /* keep from one threshold over all rows of the panel; of the entries at the threshold the first `ties` go. */
 static void cut_panel(const struct sweep *sweep, uint64_t count) {
     size_t cells = (size_t)(sweep->end - sweep->first) * (size_t)sweep->stride;
@@ -234,8 +254,8 @@ static void cut_panel(const struct sweep *sweep, uint64_t count) {
     uint64_t ties = 0;
     if (count > 0)
         select_threshold(&threshold, &ties, sweep->scores, cells, count);
-    for (size_t i = 0; i < cells; i++)
-        sweep->keep[i] = sweep->scores[i] < threshold ? 0 : UINT32_MAX;
+    struct cut cut = {sweep, threshold, false};
+    parallel_for(cells, 65536, cut_cells, &cut);
     for (size_t i = 0; ties > 0 && i < cells; i++)
         if (sweep->scores[i] == threshold) {
             sweep->keep[i] = 0;
@@ -251,8 +271,8 @@ static void cut_panel_reference(const struct sweep *sweep) {
     float threshold;
     uint64_t ties;
     select_threshold(&threshold, &ties, sweep->scores, cells, index + 1 < real ? index + 1 : real);
-    for (size_t i = 0; i < cells; i++)
-        sweep->keep[i] = sweep->scores[i] <= threshold ? 0 : UINT32_MAX;
+    struct cut cut = {sweep, threshold, true};
+    parallel_for(cells, 65536, cut_cells, &cut);
 }
 
 /* The `count` lowest of one row of the panel go; ties by column. Simple selection: a panel has few columns. */
@@ -316,9 +336,10 @@ static void put_panel(const struct sweep *sweep, int64_t row) {
         for (int64_t i = 0; i < PANEL_LANES; i++)
             z[i] -= final[i];
     }
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < width; j++)
-            matrix[(row + i) * sweep->n + sweep->first + j] = sweep->weights[j * sweep->stride + row + i];
+    for (int64_t j = 0; j < width; j += TRANSPOSE)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t c = j; c < smaller(j + TRANSPOSE, width); c++)
+                matrix[(row + i) * sweep->n + sweep->first + c] = sweep->weights[c * sweep->stride + row + i];
 }
 
 static void sweep_rows(void *context, size_t begin, size_t end, int thread) {
@@ -352,6 +373,8 @@ static bool sweep_begin(struct sweep *sweep, struct layer *layer, struct error *
     sweep->n = layer->columns;
     sweep->rows = layer->rows;
     sweep->stride = (layer->rows + PANEL_LANES - 1) / PANEL_LANES * PANEL_LANES;
+    if (sweep->stride % ALIASING == 0)
+        sweep->stride += PANEL_LANES;
     sweep->width = panel_width(layer);
     sweep->superblock = (SUPERBLOCK + sweep->width - 1) / sweep->width * sweep->width;
     if (!sweep_allocate(sweep, error) || !make_grid(sweep, error) || !choose_before(sweep, error))

@@ -17,14 +17,12 @@ struct wide {
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE struct wide load(const float *from) {
-    struct wide value;
-    memcpy(&value, from, sizeof value);
-    return value;
+INLINE void load(struct wide *value, const float *from) {
+    memcpy(value, from, sizeof *value);
 }
 
-INLINE void store(float *to, struct wide value) {
-    memcpy(to, &value, sizeof value);
+INLINE void store(float *to, const struct wide *value) {
+    memcpy(to, value, sizeof *value);
 }
 
 /* current[c] = weights of column start + c less the errors of the `settled` columns of this panel that are final
@@ -32,9 +30,10 @@ INLINE void store(float *to, struct wide value) {
 INLINE void bring_forward(struct wide *current, const struct panel *panel, int64_t row, const float *errors,
                           int64_t settled, int64_t start, int columns) {
     for (int c = 0; c < columns; c++)
-        current[c] = load(panel->weights + (start + c) * panel->stride + row);
+        load(&current[c], panel->weights + (start + c) * panel->stride + row);
     for (int64_t k = 0; k < settled; k++) {
-        struct wide error = load(errors + k * PANEL_LANES);
+        struct wide error;
+        load(&error, errors + k * PANEL_LANES);
         const float *u = panel->u + k * panel->width + start;
         for (int c = 0; c < columns; c++)
             for (int p = 0; p < PARTS; p++)
@@ -106,8 +105,8 @@ INLINE void settle(struct wide *current, flags keep[][PARTS], const struct panel
         for (int d = c + 1; d < columns; d++)
             for (int p = 0; p < PARTS; p++)
                 current[d].part[p] -= error.part[p] * u[d];
-        store(errors + column * PANEL_LANES, error);
-        store(panel->weights + column * panel->stride + row, final);
+        store(errors + column * PANEL_LANES, &error);
+        store(panel->weights + column * panel->stride + row, &final);
     }
 }
 
