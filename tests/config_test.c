@@ -61,7 +61,7 @@ static const struct {
     {"llama", "{\"num_hidden_layers\":100000000}", "\"num_hidden_layers\""},
     {"llama", "{\"num_attention_heads\":0}", "\"num_attention_heads\" is 0"},
     {"llama", "{\"vocab_size\":[256]}", "\"vocab_size\" is [256]"},
-    {"llama", "{\"rms_norm_eps\":-1e-5}", "\"norm_epsilon\" is -1e-05"},
+    {"llama", "{\"rms_norm_eps\":-1e-5}", "\"rms_norm_eps\" is -1e-05"},
     {"llama", "{\"rope_theta\":0}", "\"rope_theta\" is 0"},
     {"llama", "{\"tie_word_embeddings\":\"yes\"}", "\"tie_word_embeddings\" is \"yes\""},
     {"llama", "{\"rope_scaling\":\"linear\"}", "\"rope_scaling\" must be an object"},
@@ -72,7 +72,7 @@ static const struct {
     {"mistral", "{\"sliding_window\":0}", "\"sliding_window\" is 0"},
     {"phi", "{\"partial_rotary_factor\":1.5}", "\"partial_rotary_factor\" is 1.5"},
     {"gptj", "{\"rotary_dim\":null}", "\"rotary_dim\" is null"},
-    {"mixtral", "{\"num_local_experts\":0}", "\"num_experts\" is 0"},
+    {"mixtral", "{\"num_local_experts\":0}", "\"num_local_experts\" is 0"},
     /* values that contradict each other */
     {"llama", "{\"hidden_size\":65,\"num_attention_heads\":4}", "65 is not a multiple of the 4"},
     {"llama", "{\"num_attention_heads\":32,\"num_key_value_heads\":5}", "32 attention heads cannot share 5"},
@@ -90,7 +90,7 @@ static const struct {
     {"falcon", "{\"new_decoder_architecture\":true,\"parallel_attn\":false,\"num_ln_in_parallel_attn\":1}",
      "\"parallel_attn\" is false"},
     {"qwen3_moe", "{\"mlp_only_layers\":[\"first\"]}", "\"mlp_only_layers\""},
-    {"gpt2", "{\"n_positions\":null}", "\"max_position_embeddings\" is null"},
+    {"gpt2", "{\"n_positions\":null}", "positions is null"},
     {"gemma3", "{\"text_config\":{\"hidden_size\":0}}", "\"hidden_size\" is 0"},
 };
 

@@ -53,7 +53,7 @@ void config_read_activation(struct architecture *architecture, struct config *co
         architecture->activation = activations[i].activation;
         return;
     }
-    config_refuse(config, "\"%s\" is \"%s\", an activation that is not known", key, name);
+    config_refuse(config, "\"%s\" is \"%s\", an activation that is not known", config_spelling(config, key), name);
 }
 
 static void read_heads(struct architecture *a, struct config *config) {
@@ -82,7 +82,7 @@ static void read_sizes(struct architecture *a, struct config *config) {
     a->intermediate = config_integer_or(config, "intermediate_size", 1, CONFIG_SIZE_MAXIMUM, 4 * a->hidden);
     read_heads(a, config);
     if (a->position == POSITION_LEARNED && a->positions == 0)
-        config_refuse(config, "\"max_position_embeddings\" is null although positions are learned");
+        config_refuse(config, "the number of positions is null although positions are learned");
 }
 
 /* A number that is optional, with what its absence means. */

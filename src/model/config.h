@@ -8,7 +8,8 @@
 /* The options of one model under the reader's own names (config_keys.c), defaults filled in. The first complaint is
  * kept; getters go on with harmless values afterwards, so that readers need not check each one. */
 struct config {
-    json_t *values; /* owned */
+    json_t *values;        /* owned */
+    const json_t *options; /* as config.json has them, under its own names */
     const char *path;
     const char *family;
     struct error *error;
@@ -44,6 +45,8 @@ double config_number(struct config *config, const char *key); /* finite */
 double config_positive(struct config *config, const char *key);
 bool config_boolean(struct config *config, const char *key);
 const char *config_string(struct config *config, const char *key); /* "" after an error */
+/* The name under which config.json gives an option: what a person has to look for. */
+const char *config_spelling(const struct config *config, const char *key);
 void config_refuse(struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Limits of sizes: what is larger is a damaged file. */

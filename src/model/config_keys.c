@@ -145,6 +145,16 @@ static const char *own_name(const char *key) {
     return key;
 }
 
+const char *config_spelling(const struct config *config, const char *key) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)config->options, name, value) {
+        if (strcmp(own_name(name), key) == 0 && !json_is_null(value))
+            return name;
+    }
+    return key;
+}
+
 bool config_is_harmless(const char *key) {
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
         if (text_glob(harmless[i], key))
@@ -255,6 +265,7 @@ bool config_open(struct config *config, const struct family *family, const json_
         return false;
     }
     const json_t *options = options_of(family, root);
+    config->options = options;
     merge(config, options);
     const json_t *tied = json_object_get(root, "tie_word_embeddings");
     if (options != root && json_is_boolean(tied))
@@ -286,8 +297,8 @@ int64_t config_integer(struct config *config, const char *key, int64_t low, int6
     if (json_is_number(value) && number >= (double)low && number <= (double)high && !(fabs(number - rint(number)) > 0))
         return json_is_integer(value) ? (int64_t)json_integer_value(value) : (int64_t)number;
     char text[64];
-    config_refuse(config, "\"%s\" is %s; it must be a whole number from %lld to %lld", key, value_text(text, value),
-                  (long long)low, (long long)high);
+    config_refuse(config, "\"%s\" is %s; it must be a whole number from %lld to %lld", config_spelling(config, key),
+                  value_text(text, value), (long long)low, (long long)high);
     return low;
 }
 
@@ -300,7 +311,7 @@ double config_number(struct config *config, const char *key) {
     if (json_is_number(value) && isfinite(json_number_value(value)))
         return json_number_value(value);
     char text[64];
-    config_refuse(config, "\"%s\" is %s; it must be a number", key, value_text(text, value));
+    config_refuse(config, "\"%s\" is %s; it must be a number", config_spelling(config, key), value_text(text, value));
     return 1;
 }
 
@@ -308,7 +319,7 @@ double config_positive(struct config *config, const char *key) {
     double number = config_number(config, key);
     if (number > 0)
         return number;
-    config_refuse(config, "\"%s\" is %g; it must be greater than 0", key, number);
+    config_refuse(config, "\"%s\" is %g; it must be greater than 0", config_spelling(config, key), number);
     return 1;
 }
 
@@ -316,7 +327,8 @@ bool config_boolean(struct config *config, const char *key) {
     const json_t *value = config_value(config, key);
     char text[64];
     if (!json_is_boolean(value))
-        config_refuse(config, "\"%s\" is %s; it must be true or false", key, value_text(text, value));
+        config_refuse(config, "\"%s\" is %s; it must be true or false", config_spelling(config, key),
+                      value_text(text, value));
     return json_is_true(value);
 }
 
@@ -325,6 +337,6 @@ const char *config_string(struct config *config, const char *key) {
     char text[64];
     if (json_is_string(value))
         return json_string_value(value);
-    config_refuse(config, "\"%s\" is %s; it must be a string", key, value_text(text, value));
+    config_refuse(config, "\"%s\" is %s; it must be a string", config_spelling(config, key), value_text(text, value));
     return "";
 }
