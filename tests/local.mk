@@ -43,3 +43,10 @@ tests_model_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"
 tests_model_test_LDADD = $(unit_libs)
 TESTS += tests/model_test
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/pattern_test
+tests_pattern_test_SOURCES = tests/pattern_test.c
+tests_pattern_test_LDADD = $(unit_libs)
+TESTS += tests/pattern_test
+endif

@@ -9,7 +9,9 @@ libsecateur_a_SOURCES += \
   src/prune/magnitude_method.c \
   src/prune/method.c src/prune/method.h \
   src/prune/obd.c \
-  src/prune/pattern.h \
+  src/prune/pattern.c src/prune/pattern.h \
+  src/prune/pattern_select.c \
+  src/prune/select.c src/prune/select.h \
   src/prune/proximal.c \
   src/prune/repair.c \
   src/prune/ria.c \

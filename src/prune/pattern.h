@@ -34,7 +34,7 @@ bool pattern_equal(struct pattern a, struct pattern b);
 
 /* How many of a matrix's entries go for a target sparsity: round(sparsity × group) summed over groups; for N:M fixed by
  * the pattern (a trailing group of r < M keeps ceil(N·r/M)), where sparsity only says whether it is pruned at all (>
- * 0). */
+ * 0). Tiles: only those wholly inside the matrix can go, as many as make sparsity × entries, rounded. */
 uint64_t pattern_count(struct pattern pattern, int64_t rows, int64_t columns, double sparsity);
 
 /* Smallest possible change of pattern_count (1 for unstructured; rows for per row; a tile, ...). */
