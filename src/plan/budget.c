@@ -20,6 +20,8 @@ struct mover {
     double weights, wish;          /* size; what the lift asks of it */
     uint64_t low, high, now, next; /* counts: bounds, before, after */
     uint64_t step;
+    bool fine; /* every count is possible, which a step of 1 alone does not promise (columns:N with a short last block)
+                */
 };
 
 struct movers {
@@ -105,6 +107,7 @@ static struct mover mover_of(const struct plan *plan, size_t matrix) {
     struct mover mover = {.matrix = matrix, .shape = shape, .pattern = plan->patterns[matrix]};
     mover.weights = (double)weights_of(shape);
     mover.now = plan->counts[matrix];
+    mover.fine = mover.pattern.kind == PATTERN_UNSTRUCTURED;
     mover.step = pattern_step(mover.pattern, shape->rows, shape->columns);
     mover.low = plan_count_ceiling(mover.pattern, shape->rows, shape->columns, target->low);
     mover.high = plan_count_floor(mover.pattern, shape->rows, shape->columns, target->high);
@@ -177,7 +180,7 @@ static void round_wish(struct mover *mover) {
     const struct matrix *shape = mover->shape;
     double sparsity = mover->wish / mover->weights;
     mover->next =
-        mover->step == 1 ? (uint64_t)mover->wish : pattern_count(mover->pattern, shape->rows, shape->columns, sparsity);
+        mover->fine ? (uint64_t)mover->wish : pattern_count(mover->pattern, shape->rows, shape->columns, sparsity);
     if (mover->next < mover->low)
         mover->next = mover->low;
     if (mover->next > mover->high)
@@ -204,7 +207,7 @@ static int64_t deal_coarse(struct movers *movers, int64_t missing, bool overshoo
             bool up = missing > 0;
             int64_t size = llabs(missing);
             struct mover *mover = &movers->items[up ? i : movers->count - 1 - i];
-            if (mover->step == 1)
+            if (mover->fine)
                 continue;
             int64_t step = (int64_t)(up ? step_up(mover) : step_down(mover));
             if (step == 0 || (overshoot ? step >= 2 * size : step > size))
@@ -222,7 +225,7 @@ static int64_t deal_fine(struct movers *movers, int64_t missing, int64_t each) {
     for (size_t i = 0; i < movers->count && missing != 0; i++) {
         bool up = missing > 0;
         struct mover *mover = &movers->items[up ? i : movers->count - 1 - i];
-        if (mover->step != 1)
+        if (!mover->fine)
             continue;
         int64_t part = (int64_t)(up ? mover->high - mover->next : mover->next - mover->low);
         part = part < each ? part : each;
@@ -239,7 +242,7 @@ static void round_all(struct movers *movers, uint64_t total) {
     for (size_t i = 0; i < movers->count; i++) {
         round_wish(&movers->items[i]);
         missing -= (int64_t)movers->items[i].next;
-        fine += movers->items[i].step == 1;
+        fine += movers->items[i].fine;
     }
     qsort(movers->items, movers->count, sizeof *movers->items, by_lack);
     missing = deal_coarse(movers, missing, false);

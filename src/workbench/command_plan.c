@@ -1,6 +1,7 @@
 /* Commands that change, keep and take back the plan. */
 #include "plan/plan_csv.h"
 #include "prune/method.h"
+#include "tensor/summary.h"
 #include "workbench/commands.h"
 #include "workbench/edit.h"
 #include "workbench/session.h"
@@ -43,7 +44,27 @@ static bool change_target(struct target *target, const struct value *values, str
 }
 
 static bool run_set(struct workbench *workbench, const struct value *values, struct text *output, struct error *error) {
-    static const struct edit edit = {change_target, false};
+    static const struct edit edit = {.change = change_target, .moves = false};
+    return edit_selected(workbench, values[0].text, values, &edit, output, error);
+}
+
+/* From the statistics, which a running scan may just be filling in. */
+static bool change_to_threshold(struct target *target, struct workbench *workbench, size_t matrix,
+                                const struct value *values, struct error *error) {
+    (void)pthread_mutex_lock(&workbench->mutex);
+    const struct summary *summary = workbench->summaries[matrix];
+    if (summary != NULL)
+        target->sparsity = summary_fraction_below(summary, values[1].number);
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    return summary != NULL || error_set(error, ERROR_USAGE, "the weights of %s have not been scanned yet; see :scan",
+                                        workbench->model->matrices[matrix].name);
+}
+
+static bool run_threshold(struct workbench *workbench, const struct value *values, struct text *output,
+                          struct error *error) {
+    static const struct edit edit = {.change_matrix = change_to_threshold};
+    if (values[1].number < 0)
+        return error_set(error, ERROR_USAGE, "a threshold on |w| is not negative");
     return edit_selected(workbench, values[0].text, values, &edit, output, error);
 }
 
@@ -53,7 +74,7 @@ static bool change_pattern(struct target *target, const struct value *values, st
 
 static bool run_pattern(struct workbench *workbench, const struct value *values, struct text *output,
                         struct error *error) {
-    static const struct edit edit = {change_pattern, true};
+    static const struct edit edit = {.change = change_pattern, .moves = true};
     return edit_selected(workbench, values[0].text, values, &edit, output, error);
 }
 
@@ -63,7 +84,7 @@ static bool change_method(struct target *target, const struct value *values, str
 
 static bool run_method(struct workbench *workbench, const struct value *values, struct text *output,
                        struct error *error) {
-    static const struct edit edit = {change_method, true};
+    static const struct edit edit = {.change = change_method, .moves = true};
     return edit_selected(workbench, values[0].text, values, &edit, output, error);
 }
 
@@ -76,7 +97,7 @@ static bool change_bounds(struct target *target, const struct value *values, str
 
 static bool run_bounds(struct workbench *workbench, const struct value *values, struct text *output,
                        struct error *error) {
-    static const struct edit edit = {change_bounds, true};
+    static const struct edit edit = {.change = change_bounds, .moves = true};
     return edit_selected(workbench, values[0].text, values, &edit, output, error);
 }
 
@@ -265,6 +286,14 @@ static const struct argument set_arguments[] = {
     {.name = "pattern", .kind = ARGUMENT_PATTERN, .help = "unstructured, row, N:M (keep N of M), ..."},
     {.name = "method", .kind = ARGUMENT_TEXT, .help = "a method, or a chain: wanda+repair; default: the run's"},
 };
+static const struct argument threshold_arguments[] = {
+    SELECTOR,
+    {.name = "threshold",
+     .kind = ARGUMENT_NUMBER,
+     .positional = true,
+     .required = true,
+     .help = "weights with |w| below it go"},
+};
 static const struct argument pattern_arguments[] = {
     SELECTOR,
     {.name = "pattern",
@@ -327,6 +356,8 @@ const struct command command_plan_table[] = {
     {"set", NULL, "set the sparsity of matrices",
      "Under a budget lock the unlocked matrices that were not named move so that the total stays.", set_arguments, 4,
      COMMAND_EDIT, run_set},
+    {"threshold", NULL, "set the sparsity of matrices to their share of weights below |w|", NULL, threshold_arguments,
+     2, COMMAND_EDIT, run_threshold},
     {"pattern", NULL, "set which shapes of zeros are allowed in matrices", NULL, pattern_arguments, 2, COMMAND_EDIT,
      run_pattern},
     {"method", NULL, "set how weights of matrices are chosen", NULL, method_arguments, 2, COMMAND_EDIT, run_method},

@@ -125,7 +125,7 @@ static bool change_sparsity(struct target *target, const struct value *values, s
 
 static bool run_apply(struct workbench *workbench, const struct value *values, struct text *output,
                       struct error *error) {
-    static const struct edit edit = {change_sparsity, false};
+    static const struct edit edit = {.change = change_sparsity, .moves = false};
     return edit_selected(workbench, "tagged", values, &edit, output, error);
 }
 

@@ -34,7 +34,9 @@ bool edit_selected(struct workbench *workbench, const char *selector, const stru
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
         struct target target = *plan_target(plan, indices[i]);
-        ok = edit->change(&target, values, error) && plan_set(plan, indices[i], &target, error);
+        ok = (edit->change != NULL ? edit->change(&target, values, error)
+                                   : edit->change_matrix(&target, workbench, indices[i], values, error)) &&
+             plan_set(plan, indices[i], &target, error);
     }
     ok = ok && plan_rebalance(plan, indices, edit->moves ? 0 : count, error);
     memory_free(indices);

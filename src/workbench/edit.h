@@ -7,6 +7,9 @@
 /* How one target changes as the command's values say. */
 struct edit {
     bool (*change)(struct target *target, const struct value *values, struct error *error);
+    /* instead of change, where the matrix itself matters */
+    bool (*change_matrix)(struct target *target, struct workbench *workbench, size_t matrix, const struct value *values,
+                          struct error *error);
     bool moves; /* the budget lock may move the changed matrices as well as the others */
 };
 
