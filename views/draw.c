@@ -191,3 +191,8 @@ void canvas_paint(struct canvas *canvas, int row, int column, int width, enum pa
             cell->paint = (unsigned char)paint;
     }
 }
+
+const char *canvas_peek(const struct canvas *canvas, int row, int column) {
+    const struct cell *cell = canvas_cell(canvas, row, column);
+    return cell ? cell->text : "";
+}

@@ -45,6 +45,8 @@ int canvas_format(struct canvas *canvas, int row, int column, int width, enum pa
 void canvas_right(struct canvas *canvas, int row, int column, int width, enum paint paint, const char *string);
 /* One glyph, `count` times. */
 void canvas_repeat(struct canvas *canvas, int row, int column, int count, enum paint paint, const char *glyph);
+/* The character in a cell; "" outside. */
+const char *canvas_peek(const struct canvas *canvas, int row, int column);
 /* Marks a whole row as the active one. */
 void canvas_select(struct canvas *canvas, int row);
 /* Paints over what is there (a search match, the key in a line of keys). */

@@ -1,2 +1,19 @@
-libviews_a_SOURCES += views/view.h views/screen.h views/draw.c views/draw.h views/glyphs.c views/glyphs.h \
-  views/theme.c views/theme.h
+libviews_a_SOURCES += \
+  views/chart.c views/chart_axes.c views/chart.h \
+  views/command_screen.c \
+  views/density.c views/density.h \
+  views/draw.c views/draw.h \
+  views/editor.h views/editor_plain.c views/editor_readline.c \
+  views/glyphs.c views/glyphs.h \
+  views/help.c \
+  views/keymap.c views/keymap.h \
+  views/option.c \
+  views/overview.c \
+  views/prompt.c views/prompt.h \
+  views/rows.c views/rows.h \
+  views/run.c \
+  views/screen.c views/screen.h views/screen_draw.c views/screen_input.c views/screen_state.h \
+  views/table.c views/table.h \
+  views/terminal.c views/terminal.h views/terminal_signal.c views/terminal_signal.h \
+  views/theme.c views/theme.h \
+  views/view.h views/views.c

@@ -2,47 +2,63 @@
  * (views/views.c).
  *
  * Views draw from the workbench and their own state; they never change the plan themselves: a key is bound to a command
- * string (keymap.c) and the command does it. Movement, search, scrolling, fold, tags, help and the prompt are generic
+ * string (keymap.c) and the command does it. Movement, search, scrolling, the prompt and the mouse's wheel are generic
  * (screen.c). */
 #ifndef SECATEUR_VIEW_H
 #define SECATEUR_VIEW_H
 
+#include "views/draw.h"
 #include "workbench/workbench.h"
 
-struct canvas; /* draw.h: a clipped rectangle of cells with colour roles and glyph sets */
 struct view;
+
+/* What a view says to a verb that is meant for views ("fold", "sort", "cut"). */
+enum view_answer { VIEW_UNKNOWN, VIEW_DONE, VIEW_FAILED };
+
+/* What the mouse did, in cells of the view's own canvas. */
+struct view_mouse {
+    int row, column;
+    bool dragged, twice;
+};
 
 struct view_ops {
     const char *name;  /* "overview": :view overview, the heading in help and keymap */
-    char key;          /* '1'.. */
     const char *help;  /* one line */
+    const char *keys;  /* the bottom line: "key what  key what" */
     size_t state_size; /* bytes of zeroed private state, in view->state */
     bool (*open)(struct view *view, struct error *error); /* NULL allowed, as for all below */
     void (*close)(struct view *view);
-    void (*refresh)(struct view *view);                     /* plan or knowledge changed: rebuild rows */
-    void (*draw)(struct view *view, struct canvas *canvas); /* the area between title and bottom line */
-    void (*title)(struct view *view, struct text *title); /* what stands in the title line behind the program's name */
-    const char *(*keys)(struct view *view);               /* the bottom line: the keys that matter here */
-    bool (*row_text)(struct view *view, size_t row,
-                     struct text *text);                 /* for search and filter; false behind the last row */
-    size_t (*row_matrix)(struct view *view, size_t row); /* matrix under a row, or SIZE_MAX */
-    void (*row_selector)(struct view *view, size_t row,
-                         struct text *selector); /* what edit commands mean by "here": "5.*" on a block */
-    bool (*command)(struct view *view, const char *verb, const char *argument,
-                    struct error *error); /* view-specific verbs; false+no error: unknown */
-    void (*mouse)(struct view *view, int row, int column, unsigned event);
+    bool (*refresh)(struct view *view, struct error *error); /* plan, knowledge or filter changed: rebuild rows */
+    void (*draw)(struct view *view, struct canvas *canvas);  /* the area between the top lines and the bottom line */
+    bool (*row_text)(struct view *view, size_t row, struct text *text); /* for search; false behind the last row */
+    bool (*row_selector)(struct view *view, size_t row, struct text *selector); /* what "here" means: "5.*" */
+    enum view_answer (*command)(struct view *view, const char *verb, const char *argument, struct error *error);
+    void (*mouse)(struct view *view, const struct view_mouse *mouse, struct text *command); /* a command line to run */
 };
 
 struct view {
     const struct view_ops *ops;
     struct workbench *workbench;
     void *state;
-    size_t rows, cursor, top; /* generic list state */
-    int width, height;        /* of the last canvas */
-    uint64_t plan_revision, knowledge;
+    const char *filter;          /* only rows whose text holds this; "" for all */
+    size_t rows, cursor, top;    /* generic list state */
+    int list_row, list_height;   /* where the list lies in the canvas; set by draw */
+    int cursor_row, cursor_cell; /* where the hardware cursor goes; set by draw */
 };
 
-extern const struct view_ops *const view_table[];
-extern const size_t view_count;
+extern const struct view_ops *const view_table[]; /* NULL-terminated */
+const struct view_ops *view_find(const char *name);
+
+extern const struct view_ops overview_view, weights_view, run_view, help_view, output_view;
+
+/* Keeps the cursor inside the rows and the cursor's row inside `height` visible rows. */
+void view_scroll(struct view *view, int height);
+/* Whether a row of text passes the filter (ignoring case). */
+bool view_matches(const char *text, const char *pattern);
+/* Puts the cursor on the row whose selector this is; false when there is none. */
+bool view_go(struct view *view, const char *selector);
+
+/* Lines for the output view, taken over; the text becomes empty. */
+void output_show(struct text *text, const char *title);
 
 #endif

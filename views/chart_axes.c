@@ -1,0 +1,213 @@
+/* The charts that have axes: histogram and curve. */
+#include "views/chart.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MARGIN = 7, TICK_GAP = 14 }; /* columns for the numbers of the y axis; columns between numbers on the x axis */
+
+/* The corner, the line and the numbers of the x axis, in the last two rows; `first` is the plot's first column. */
+static void draw_x_axis(struct canvas *canvas, int first, double low, double high, const char *format,
+                        const char *unit) {
+    int row = canvas->height - 2, cells = canvas->width - first;
+    canvas_repeat(canvas, row, first - 1, 1, PAINT_AXIS, canvas->glyphs->corner);
+    canvas_repeat(canvas, row, first, cells, PAINT_AXIS, canvas->glyphs->horizontal);
+    int unit_width = (int)text_columns(unit) + 1;
+    for (int cell = 0; cell < cells; cell += TICK_GAP) {
+        char label[32];
+        snprintf(label, sizeof label, format, low + (high - low) * cell / cells);
+        if (cell > 0)
+            canvas_repeat(canvas, row, first + cell, 1, PAINT_AXIS, canvas->glyphs->tick_below);
+        if (cell + (int)text_columns(label) + 1 < cells - unit_width)
+            canvas_text(canvas, row + 1, first + cell, cells - cell, PAINT_AXIS, label);
+    }
+    canvas_right(canvas, row + 1, first, cells, PAINT_AXIS, unit);
+}
+
+static void draw_y_axis(struct canvas *canvas, int first, int height) {
+    for (int row = 0; row < height; row++)
+        canvas_repeat(canvas, row, first - 1, 1, PAINT_AXIS, canvas->glyphs->tick_left);
+}
+
+int chart_histogram_cells(int width, int *first) {
+    *first = MARGIN;
+    return width > MARGIN ? width - MARGIN : 0;
+}
+
+static double bin_of_cell(const double *bins, size_t count, int cell, int cells) {
+    size_t begin = (size_t)cell * count / (size_t)cells, end = (size_t)(cell + 1) * count / (size_t)cells;
+    double sum = 0;
+    for (size_t i = begin; i < end || i == begin; i++)
+        sum += bins[i];
+    return end > begin ? sum : sum / ((double)cells / (double)count);
+}
+
+/* How high a count stands, in 0..1 of the plot. */
+static double level(const struct histogram *histogram, double value, double highest) {
+    if (value <= 0 || highest <= 0)
+        return 0;
+    if (!histogram->log_y)
+        return value / highest;
+    return log10(highest) > 0 ? fmax(log10(value), 0) / log10(highest) : 1;
+}
+
+static void draw_counts(struct canvas *canvas, const struct histogram *histogram, int height, double highest) {
+    int rows[] = {0, height / 3, 2 * height / 3, height - 1};
+    for (size_t i = 0; i < 4; i++) {
+        double share = (double)(height - rows[i] - (rows[i] == height - 1)) / height;
+        double value = histogram->log_y ? pow(10, log10(fmax(highest, 1)) * share) : highest * share;
+        char text[TEXT_NUMBER_SIZE];
+        if (i == 0 || rows[i] > rows[i - 1])
+            canvas_right(canvas, rows[i], 0, MARGIN - 2, PAINT_AXIS, text_count(text, round(value)));
+    }
+}
+
+static void draw_column(struct canvas *canvas, int column, int height, double share, bool pruned) {
+    int eighths = (int)ceil(share * height * 8);
+    const struct glyphs *glyphs = canvas->glyphs;
+    for (int row = height - 1; row >= 0 && eighths > 0; row--, eighths -= 8) {
+        const char *glyph = pruned ? glyphs->shade : glyphs->heights[eighths < 8 ? eighths : 8];
+        canvas_repeat(canvas, row, column, 1, pruned ? PAINT_PRUNED : PAINT_KEPT, glyph);
+    }
+}
+
+static double highest_cell(const struct histogram *histogram, int cells, double *overlay_highest) {
+    double highest = 0;
+    *overlay_highest = 0;
+    for (int cell = 0; cell < cells; cell++) {
+        highest = fmax(highest, bin_of_cell(histogram->bins, histogram->count, cell, cells));
+        if (histogram->overlay)
+            *overlay_highest = fmax(*overlay_highest, bin_of_cell(histogram->overlay, histogram->count, cell, cells));
+    }
+    return highest;
+}
+
+static void draw_cut(struct canvas *canvas, const struct histogram *histogram, int first, int cells, int height) {
+    double share = (histogram->cut - histogram->low) / (histogram->high - histogram->low);
+    if (!(share >= 0))
+        return;
+    int cell = (int)fmin(share * cells, cells - 1);
+    for (int row = 0; row < height; row++)
+        canvas_repeat(canvas, row, first + cell, 1, PAINT_CUT, canvas->glyphs->cut);
+    canvas_repeat(canvas, height, first + cell, 1, PAINT_CUT, canvas->glyphs->pointer);
+    char label[64];
+    snprintf(label, sizeof label, histogram->cut_format, histogram->cut_value);
+    int width = (int)text_columns(label);
+    int column = cell + 2 + width < cells ? first + cell + 2 : first + cell - width - 1;
+    canvas_text(canvas, 0, column, width, PAINT_CUT, label);
+}
+
+void chart_histogram(struct canvas *canvas, const struct histogram *histogram) {
+    int first = 0, height = canvas->height - 2, cells = chart_histogram_cells(canvas->width, &first);
+    if (height < 1 || cells < 1 || histogram->count == 0)
+        return;
+    double overlay_highest = 0, highest = highest_cell(histogram, cells, &overlay_highest);
+    draw_y_axis(canvas, first, height);
+    draw_counts(canvas, histogram, height, highest);
+    draw_x_axis(canvas, first, histogram->low, histogram->high, histogram->tick, histogram->unit);
+    for (int cell = 0; cell < cells; cell++) {
+        double right = histogram->low + (histogram->high - histogram->low) * (cell + 1) / cells;
+        double value = bin_of_cell(histogram->bins, histogram->count, cell, cells);
+        draw_column(canvas, first + cell, height, level(histogram, value, highest), right <= histogram->cut);
+        if (!histogram->overlay)
+            continue;
+        double other = bin_of_cell(histogram->overlay, histogram->count, cell, cells);
+        int row = height - (int)ceil(level(histogram, other, overlay_highest) * height);
+        if (other > 0)
+            canvas_repeat(canvas, row, first + cell, 1, PAINT_OVERLAY, canvas->glyphs->measured);
+    }
+    draw_cut(canvas, histogram, first, cells, height);
+}
+
+/* ---- curves ---- */
+
+struct plot {
+    struct canvas area;
+    const struct curve_chart *chart;
+    int across, down; /* dots in a cell */
+};
+
+static bool plot_place(const struct plot *plot, double x, double y, int *across, int *down) {
+    const struct curve_chart *chart = plot->chart;
+    double right = (x - chart->x_low) / (chart->x_high - chart->x_low);
+    double up = (y - chart->y_low) / (chart->y_high - chart->y_low);
+    if (!(right >= 0 && right <= 1 && up >= 0 && up <= 1))
+        return false;
+    *across = (int)lround(right * (plot->area.width * plot->across - 1));
+    *down = (int)lround((1 - up) * (plot->area.height * plot->down - 1));
+    return true;
+}
+
+/* The dots of a cell are gathered in the cell itself: its character says which are set. */
+static void plot_dot(struct plot *plot, int across, int down, enum paint paint) {
+    static const unsigned char bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+    struct canvas *area = &plot->area;
+    int row = down / plot->down, column = across / plot->across;
+    if (plot->across == 1) {
+        canvas_repeat(area, row, column, 1, paint, area->glyphs->unknown);
+        return;
+    }
+    const unsigned char *old = (const unsigned char *)canvas_peek(area, row, column);
+    unsigned set = old[0] == 0xe2 && old[1] >= 0xa0 ? ((old[1] & 3u) << 6 | (old[2] & 63u)) : 0;
+    set |= bits[down % 4][across % 2];
+    char glyph[4] = {(char)0xe2, (char)(0xa0 | set >> 6), (char)(0x80 | (set & 63)), '\0'};
+    canvas_repeat(area, row, column, 1, paint, glyph);
+}
+
+static void plot_segment(struct plot *plot, const int from[2], const int to[2], enum paint paint) {
+    int across = to[0] - from[0], down = to[1] - from[1];
+    int steps = abs(across) > abs(down) ? abs(across) : abs(down);
+    for (int i = 0; i <= steps; i++) {
+        double share = steps > 0 ? (double)i / steps : 0;
+        plot_dot(plot, from[0] + (int)lround(share * across), from[1] + (int)lround(share * down), paint);
+    }
+}
+
+static void plot_sign(struct plot *plot, double x, double y, enum paint paint, const char *glyph) {
+    int across = 0, down = 0;
+    if (plot_place(plot, x, y, &across, &down))
+        canvas_repeat(&plot->area, down / plot->down, across / plot->across, 1, paint, glyph);
+}
+
+static void plot_curve(struct plot *plot, const struct curve *curve) {
+    int from[2], to[2];
+    bool joined = false;
+    for (size_t i = 0; i < curve->count; i++) {
+        if (curve->points) {
+            plot_sign(plot, curve->x[i], curve->y[i], curve->paint, plot->area.glyphs->measured);
+            continue;
+        }
+        bool inside = plot_place(plot, curve->x[i], curve->y[i], &to[0], &to[1]);
+        if (inside)
+            plot_segment(plot, joined ? from : to, to, curve->paint);
+        joined = inside;
+        from[0] = to[0];
+        from[1] = to[1];
+    }
+}
+
+static void draw_levels(struct canvas *canvas, const struct curve_chart *chart, int height) {
+    for (int row = 0; row<height; row += height> 12 ? 4 : 2) {
+        char label[32];
+        double share = height > 1 ? (double)row / (height - 1) : 0;
+        snprintf(label, sizeof label, chart->y_tick, chart->y_high - (chart->y_high - chart->y_low) * share);
+        canvas_right(canvas, row, 0, MARGIN - 2, PAINT_AXIS, label);
+    }
+}
+
+void chart_curve(struct canvas *canvas, const struct curve_chart *chart) {
+    int height = canvas->height - 2, cells = canvas->width - MARGIN;
+    if (height < 1 || cells < 1)
+        return;
+    draw_y_axis(canvas, MARGIN, height);
+    draw_levels(canvas, chart, height);
+    draw_x_axis(canvas, MARGIN, chart->x_low, chart->x_high, chart->x_tick, chart->x_unit);
+    bool braille = canvas->glyphs->braille;
+    struct plot plot = {canvas_part(canvas, 0, MARGIN, height, cells), chart, braille ? 2 : 1, braille ? 4 : 1};
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < chart->curve_count; i++)
+            if (chart->curves[i].points == (pass == 1))
+                plot_curve(&plot, &chart->curves[i]);
+    plot_sign(&plot, chart->knee, chart->knee_y, PAINT_MARK, canvas->glyphs->knee);
+    plot_sign(&plot, chart->here, chart->here_y, PAINT_POINT, canvas->glyphs->here);
+}

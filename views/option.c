@@ -1,0 +1,120 @@
+/* Options of the screen and the configuration file that sets them and binds keys. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "views/keymap.h"
+#include "views/screen_state.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { CONFIG_BYTES = 1 << 20 };
+
+static bool set_theme(struct screen *screen, const char *value, struct error *error) {
+    (void)screen;
+    return terminal_set_theme(value, error);
+}
+
+static const char *get_theme(const struct screen *screen) {
+    (void)screen;
+    return terminal_theme();
+}
+
+static bool set_glyphs(struct screen *screen, const char *value, struct error *error) {
+    const struct glyphs *glyphs = !strcmp(value, "auto") ? glyphs_detect() : glyphs_find(value);
+    if (!glyphs)
+        return error_set(error, ERROR_USAGE,
+                         "there is no glyph set \"%s\"; there are auto, utf8, utf8-blocks and ascii", value);
+    if (glyphs->utf8 && !glyphs_detect()->utf8)
+        return error_set(error, ERROR_USAGE, "the locale is not UTF-8, so only the ascii glyphs can be shown");
+    screen->glyphs = glyphs;
+    return true;
+}
+
+static const char *get_glyphs(const struct screen *screen) {
+    return screen->glyphs->name;
+}
+
+static bool set_mouse(struct screen *screen, const char *value, struct error *error) {
+    bool on = !strcmp(value, "on");
+    if (!on && strcmp(value, "off") != 0)
+        return error_set(error, ERROR_USAGE, "mouse is on or off, not \"%s\"", value);
+    screen->mouse = on;
+    terminal_set_mouse(on);
+    return true;
+}
+
+static const char *get_mouse(const struct screen *screen) {
+    return screen->mouse ? "on" : "off";
+}
+
+const struct option option_table[] = {
+    {"theme", "auto dark light mono contrast", "colours", set_theme, get_theme},
+    {"glyphs", "auto utf8 utf8-blocks ascii", "signs that charts are drawn with", set_glyphs, get_glyphs},
+    {"mouse", "on off", "off leaves the mouse to the terminal, for selecting text", set_mouse, get_mouse},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct option *option_find(const char *name) {
+    for (const struct option *option = option_table; option->name; option++)
+        if (!strcmp(option->name, name))
+            return option;
+    return NULL;
+}
+
+bool option_set(struct screen *screen, const char *name, const char *value, struct error *error) {
+    const struct option *option = option_find(name);
+    if (!option)
+        return error_set(error, ERROR_USAGE, "there is no option \"%s\"; there are theme, glyphs and mouse", name);
+    if (!*value) {
+        screen_message(screen, false, "%s is %s (%s)", name, option->get(screen), option->values);
+        return true;
+    }
+    screen->dirty = true;
+    return option->set(screen, value, error);
+}
+
+/* ---- the configuration file ---- */
+
+static bool config_line(struct screen *screen, const char *line, struct error *error) {
+    char view[32], key[KEY_NAME_SIZE], name[32], value[64];
+    int used = 0;
+    line += strspn(line, " \t");
+    if (!*line || *line == '#')
+        return true;
+    if (sscanf(line, "bind %31s %23s %n", view, key, &used) == 2 && used > 0) {
+        if (strcmp(view, "all") != 0 && !view_find(view))
+            return error_set(error, ERROR_USAGE, "there is no view \"%s\"", view);
+        return keymap_bind(view, key, line + used, error);
+    }
+    if (sscanf(line, "set %31s %63s", name, value) == 2)
+        return option_set(screen, name, value, error);
+    return error_set(error, ERROR_USAGE, "lines are \"bind VIEW KEY COMMAND\" and \"set OPTION VALUE\", not \"%s\"",
+                     line);
+}
+
+static void config_lines(struct screen *screen, char *text, const char *path) {
+    size_t number = 1;
+    for (char *line = text; line; number++) {
+        char *end = strchr(line, '\n');
+        struct error error = {0};
+        if (end)
+            *end = '\0';
+        if (!config_line(screen, line, &error))
+            screen_message(screen, true, "%s, line %zu: %s", path, number, error.text);
+        line = end ? end + 1 : NULL;
+    }
+}
+
+void config_read(struct screen *screen) {
+    struct error error = {0};
+    char *folder = file_xdg_folder("CONFIG", NULL), *path = folder ? file_join(folder, "config", NULL) : NULL;
+    if (path && file_exists(path)) {
+        char *text = file_read(path, CONFIG_BYTES, NULL, &error);
+        if (text)
+            config_lines(screen, text, path);
+        else
+            screen_message(screen, true, "%s", error.text);
+        memory_free(text);
+    }
+    memory_free(path);
+    memory_free(folder);
+}

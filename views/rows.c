@@ -1,0 +1,68 @@
+#include "views/rows.h"
+
+struct model_row row_of_block(const struct model *model, size_t block) {
+    const struct block *found = &model->blocks[block];
+    return (struct model_row){true, block, found->first, found->count};
+}
+
+struct model_row row_of_matrix(size_t matrix) {
+    return (struct model_row){false, matrix, matrix, 1};
+}
+
+void row_selector(struct text *text, const struct model *model, const struct model_row *row) {
+    const struct matrix *matrix = &model->matrices[row->first];
+    if (row->block)
+        text_add(text, "%lld.*", (long long)model->blocks[row->index].index);
+    else if (matrix->prunable && matrix->block >= 0)
+        text_add(text, "%lld.%s", (long long)matrix->block, matrix->label);
+    else
+        text_add(text, "%s", matrix->name);
+}
+
+void row_label(struct text *text, const struct model *model, const struct model_row *row) {
+    if (row->block)
+        text_add(text, "%lld", (long long)model->blocks[row->index].index);
+    else
+        text_add(text, "%s", model->matrices[row->index].label);
+}
+
+bool row_prunable(const struct model *model, const struct model_row *row) {
+    for (size_t i = row->first; i < row->first + row->count; i++)
+        if (model->matrices[i].prunable)
+            return true;
+    return false;
+}
+
+uint64_t row_parameters(const struct model *model, const struct model_row *row) {
+    uint64_t parameters = 0;
+    for (size_t i = row->first; i < row->first + row->count; i++)
+        parameters += model->matrices[i].tensor->count;
+    return parameters;
+}
+
+double row_sparsity(const struct workbench *workbench, const struct model_row *row) {
+    double pruned = 0, all = 0;
+    for (size_t i = row->first; i < row->first + row->count; i++) {
+        const struct matrix *matrix = &workbench->model->matrices[i];
+        const struct target *target = plan_target(workbench->plan, i);
+        if (!matrix->prunable && target->sparsity == 0)
+            continue;
+        pruned += (double)pattern_count(target->pattern, matrix->rows, matrix->columns, target->sparsity);
+        all += (double)matrix->tensor->count;
+    }
+    return all > 0 ? pruned / all : 0;
+}
+
+bool row_locked(const struct workbench *workbench, const struct model_row *row) {
+    for (size_t i = row->first; i < row->first + row->count; i++)
+        if (workbench->model->matrices[i].prunable && !plan_target(workbench->plan, i)->locked)
+            return false;
+    return row_prunable(workbench->model, row);
+}
+
+bool row_tagged(const struct workbench *workbench, const struct model_row *row) {
+    for (size_t i = row->first; i < row->first + row->count; i++)
+        if (!plan_tagged(workbench->plan, i))
+            return false;
+    return row->count > 0;
+}

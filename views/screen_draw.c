@@ -1,0 +1,146 @@
+/* One frame: title, budget, the view, the keys that matter, and the line for messages and typing. */
+#include "views/chart.h"
+#include "views/keymap.h"
+#include "views/prompt.h"
+#include "views/screen_state.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *model_dtype(const struct model *model) {
+    return model->matrix_count > 0 ? dtype_info(model->matrices[0].tensor->dtype)->label : "no matrices";
+}
+
+static void draw_title(struct screen *screen, struct canvas *canvas) {
+    const struct model *model = screen->workbench->model;
+    const struct view *view = screen_view(screen);
+    char prunable[TEXT_NUMBER_SIZE], all[TEXT_NUMBER_SIZE], right[80] = "";
+    int used = canvas_text(canvas, 0, 1, 9, PAINT_TITLE, "secateur");
+    if (view->rows > (size_t)view->list_height && view->list_height > 0)
+        snprintf(right, sizeof right, "%zu%% ", 100 * (view->cursor + 1) / view->rows);
+    snprintf(right + strlen(right), sizeof right - strlen(right), "%s%s ", view->ops->name,
+             plan_saved(screen->workbench->plan) ? "" : " plan*");
+    int room = canvas->width - used - 4 - (int)text_columns(right);
+    canvas_format(canvas, 0, used + 3, room, PAINT_TEXT, "%s · %s · %zu blocks, %zu matrices · %s prunable of %s%s",
+                  model->name, model_dtype(model), model->block_count, model->matrix_count,
+                  text_count(prunable, (double)model->prunable), text_count(all, (double)model->parameters),
+                  model->family ? "" : " · family guessed");
+    canvas_right(canvas, 0, canvas->width - (int)text_columns(right), (int)text_columns(right), PAINT_HEADING, right);
+}
+
+static void draw_budget(struct screen *screen, struct canvas *canvas) {
+    struct plan_totals totals;
+    double budget = 0;
+    char text[160];
+    bool locked = plan_budget(screen->workbench->plan, &budget);
+    plan_totals(&totals, screen->workbench->plan);
+    int meter = canvas->width >= 100 ? 26 : canvas->width >= 60 ? 14 : 0;
+    if (locked)
+        snprintf(text, sizeof text, " now %5.2f%%  budget %.2f%%  Δ %+.2f", 100 * totals.sparsity, 100 * budget,
+                 100 * (totals.sparsity - budget));
+    else
+        snprintf(text, sizeof text, " now %5.2f%%  no budget set", 100 * totals.sparsity);
+    int used = canvas_text(canvas, 1, 1, 8, PAINT_TEXT, "sparsity");
+    if (meter > 0)
+        chart_meter(canvas, 1, used + 2, meter, totals.sparsity);
+    used += 2 + meter;
+    used += canvas_text(canvas, 1, used, canvas->width - used, PAINT_NUMBER, text);
+    canvas_text(canvas, 1, used + 2, canvas->width - used - 2, locked ? PAINT_LOCK : PAINT_DIM,
+                locked ? "[b] lock ON" : "[b] lock off");
+}
+
+static void draw_sizes(struct screen *screen, struct canvas *canvas) {
+    struct plan_totals totals;
+    struct job_status job;
+    char parameters[TEXT_NUMBER_SIZE], zeros[TEXT_NUMBER_SIZE], dense[TEXT_NUMBER_SIZE], small[TEXT_NUMBER_SIZE];
+    plan_totals(&totals, screen->workbench->plan);
+    int used =
+        canvas_format(canvas, 2, 1, canvas->width - 1, PAINT_DIM,
+                      "%s parameters, %s of them cut · %s as a dense file · about %s compressed",
+                      text_count(parameters, (double)totals.parameters), text_count(zeros, (double)totals.pruned),
+                      text_bytes(dense, (double)totals.dense_bytes), text_bytes(small, totals.compressed_bytes));
+    if (!jobs_status(screen->workbench->jobs, &job) || job.state != JOB_RUNNING)
+        return;
+    canvas_format(canvas, 2, used + 1, canvas->width - used - 1, PAINT_MESSAGE, " · %s %.0f%%", job.name,
+                  100 * (job.fraction > 0 ? job.fraction : 0));
+}
+
+/* "key what  key what": two blanks between the pairs. */
+static void draw_keys(struct screen *screen, struct canvas *canvas, int row) {
+    int column = 1;
+    for (const char *at = screen_view(screen)->ops->keys; at && *at;) {
+        const char *end = strstr(at, "  "), *blank = strchr(at, ' ');
+        size_t length = end ? (size_t)(end - at) : strlen(at), key = blank ? (size_t)(blank - at) : length;
+        char pair[80];
+        snprintf(pair, sizeof pair, "%.*s", (int)length, at);
+        int width = (int)text_columns(pair);
+        if (column + width > canvas->width)
+            return;
+        canvas_text(canvas, row, column, width, PAINT_TEXT, pair);
+        canvas_paint(canvas, row, column, (int)key, PAINT_KEY);
+        column += width + 2;
+        at = end ? end + 2 : NULL;
+    }
+}
+
+/* A line longer than the screen is shown from where the cursor can be seen. */
+static int draw_prompt(struct canvas *canvas, int row) {
+    const char *label = prompt_label(), *line = prompt_line();
+    int used = canvas_text(canvas, row, 0, canvas->width, PAINT_KEY, label);
+    int room = canvas->width - used - 1, cursor = (int)prompt_cursor();
+    while (cursor > room && *line) {
+        const char *next = line + (text_fit(line, 1) > 0 ? text_fit(line, 1) : 1);
+        cursor -= (int)(text_columns(line) - text_columns(next));
+        line = next;
+    }
+    canvas_text(canvas, row, used, canvas->width - used, PAINT_TEXT, line);
+    return used + cursor;
+}
+
+static int draw_bottom(struct screen *screen, struct canvas *canvas) {
+    int row = canvas->height - 1;
+    const char *choices = prompt_choices();
+    if (*choices)
+        canvas_text(canvas, row - 1, 1, canvas->width - 1, PAINT_DIM, choices);
+    else
+        draw_keys(screen, canvas, row - 1);
+    if (prompt_state() == PROMPT_OPEN)
+        return draw_prompt(canvas, row);
+    canvas_text(canvas, row, 1, canvas->width - 1, screen->message_is_error ? PAINT_ERROR : PAINT_MESSAGE,
+                screen->message);
+    return -1;
+}
+
+static void draw_too_small(struct canvas *canvas) {
+    canvas_format(canvas, 0, 0, canvas->width, PAINT_TEXT, "too small");
+    canvas_format(canvas, 1, 0, canvas->width, PAINT_TEXT, "%dx%d needed", SCREEN_MINIMUM_WIDTH, SCREEN_MINIMUM_HEIGHT);
+    canvas_format(canvas, 2, 0, canvas->width, PAINT_TEXT, "%dx%d here; Q quits", canvas->width, canvas->height);
+}
+
+static bool draw_all(struct screen *screen, struct canvas *canvas, struct error *error) {
+    struct view *view = screen_view(screen);
+    int above = canvas->height >= 16 ? 3 : 2;
+    screen->view_canvas = canvas_part(canvas, above, 0, canvas->height - above - 2, canvas->width);
+    view->ops->draw(view, &screen->view_canvas);
+    draw_title(screen, canvas);
+    draw_budget(screen, canvas);
+    if (above > 2)
+        draw_sizes(screen, canvas);
+    int typing = draw_bottom(screen, canvas);
+    int row = typing >= 0 ? canvas->height - 1 : above + view->cursor_row;
+    return terminal_show(&screen->grid, row, typing >= 0 ? typing : view->cursor_cell, error);
+}
+
+bool screen_draw(struct screen *screen, struct error *error) {
+    int height = 0, width = 0;
+    terminal_measure(&height, &width);
+    if ((height != screen->grid.height || width != screen->grid.width) &&
+        !grid_resize(&screen->grid, height, width, error))
+        return false;
+    struct canvas canvas = grid_canvas(&screen->grid, screen->glyphs);
+    canvas_clear(&canvas);
+    if (height >= SCREEN_MINIMUM_HEIGHT && width >= SCREEN_MINIMUM_WIDTH)
+        return draw_all(screen, &canvas, error);
+    screen->view_canvas = canvas_part(&canvas, 0, 0, 0, 0);
+    draw_too_small(&canvas);
+    return terminal_show(&screen->grid, 0, 0, error);
+}
