@@ -1,11 +1,11 @@
-/* What the scan has found out about rows, merged over their matrices and ready to be drawn. False or negative while the
- * scan has not seen all of a row. */
+/* What the scan has found out about rows, merged over their matrices and ready to be drawn. */
 #ifndef SECATEUR_DENSITY_H
 #define SECATEUR_DENSITY_H
 
+#include "tensor/summary.h"
 #include "views/rows.h"
 
-/* Bins of log2|w|: bin i holds |w| in [2^(i+DENSITY_LOWEST), 2^(i+1+DENSITY_LOWEST)). */
+/* Bin i holds |w| in [2^(i+DENSITY_LOWEST), 2^(i+1+DENSITY_LOWEST)). */
 enum { DENSITY_LOWEST = -40, DENSITY_BINS = 64 };
 
 struct density {
@@ -13,12 +13,19 @@ struct density {
     double count, zeros;
 };
 
+/* False while the scan has not seen all of the row. */
 bool density_read(struct density *density, struct workbench *workbench, const struct model_row *row);
 
-/* The |w| below which this share of a row's weights lies (zeros included); negative while not known. */
-double density_threshold(struct workbench *workbench, const struct model_row *row, double share);
+/* Where, in bins, that share of the weights lies below (zeros included): what a sparkline's cut needs. */
+double density_position(const struct density *density, double share);
 
 /* The first and the last bin worth showing for the whole model: an axis common to all rows. */
 void density_axis(int *first, int *last, struct workbench *workbench);
+
+/* To 0.1 % of the weights: the |w| below which this share lies, the share below a |w|, and the largest |w|. Matrices
+ * that are not scanned yet are left out. */
+double density_threshold(struct workbench *workbench, const struct model_row *row, double share);
+double density_below(struct workbench *workbench, const struct model_row *row, double threshold);
+double density_largest(struct workbench *workbench, const struct model_row *row);
 
 #endif

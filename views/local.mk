@@ -16,4 +16,5 @@ libviews_a_SOURCES += \
   views/table.c views/table.h \
   views/terminal.c views/terminal.h views/terminal_signal.c views/terminal_signal.h \
   views/theme.c views/theme.h \
-  views/view.h views/views.c
+  views/view.h views/views.c \
+  views/weights.c views/weights_norms.c views/weights_norms.h

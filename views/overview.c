@@ -63,7 +63,7 @@ static double sort_key(struct view *view, const struct model_row *row) {
     case COLUMN_ZEROS:
         return density_read(&density, view->workbench, row) ? density.zeros / density.count : -1;
     case COLUMN_DENSITY:
-        return density_threshold(view->workbench, row, 0.5);
+        return density_read(&density, view->workbench, row) ? density_position(&density, 0.5) : -1;
     case COLUMN_SLIDER:
     case COLUMN_SPARSITY:
         return row_sparsity(view->workbench, row);
@@ -229,11 +229,10 @@ static void draw_density(struct view *view, struct canvas *canvas, int line, con
     }
     int bins = overview->axis_last - overview->axis_first + 1;
     double sparsity = row_sparsity(view->workbench, row), cut = -1;
-    double threshold = sparsity > 0 ? density_threshold(view->workbench, row, sparsity) : -1;
-    if (threshold > 0)
-        cut = (log2(threshold) - DENSITY_LOWEST - overview->axis_first) / bins;
+    if (sparsity > 0)
+        cut = fmax((density_position(&density, sparsity) - overview->axis_first) / bins, 0);
     chart_sparkline(canvas, line, table->start[COLUMN_DENSITY], table->width[COLUMN_DENSITY],
-                    density.bins + overview->axis_first, (size_t)bins, threshold > 0 ? fmax(cut, 0) : -1);
+                    density.bins + overview->axis_first, (size_t)bins, cut);
     snprintf(zeros, sizeof zeros, "%.1f%%", 100 * density.zeros / density.count);
     table_text(table, canvas, line, COLUMN_ZEROS, PAINT_TEXT, zeros);
 }

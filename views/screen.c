@@ -115,22 +115,37 @@ void screen_refresh_views(struct screen *screen, struct error *error) {
 
 static bool is_word(const char *at, const char *line, const char *word) {
     size_t length = strlen(word);
-    return !strncmp(at, word, length) && (at == line || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0');
+    return !strncmp(at, word, length) && at > line && at[-1] == ' ' && (at[length] == ' ' || at[length] == '\0');
+}
+
+/* What a row is called in a command: "5.q"; the whole block of it: "5.*". */
+static bool add_here(struct screen *screen, struct text *expanded, bool block, struct error *error) {
+    struct view *view = screen_view(screen);
+    struct text selector = {0};
+    bool known =
+        view->ops->row_selector && view->cursor < view->rows && view->ops->row_selector(view, view->cursor, &selector);
+    size_t length = strcspn(text_string(&selector), ".");
+    if (!known)
+        error_set(error, ERROR_USAGE, "\"here\" means a row, and there is none in the %s view", view->ops->name);
+    else if (block && strspn(text_string(&selector), "0123456789") == length)
+        text_add(expanded, "%.*s.*", (int)length, text_string(&selector));
+    else
+        text_add(expanded, "%s", text_string(&selector));
+    text_free(&selector);
+    return known;
 }
 
 bool screen_expand(struct screen *screen, struct text *expanded, const char *line, struct error *error) {
-    struct view *view = screen_view(screen);
-    for (const char *at = line; *at; at++) {
-        if (at == line || !is_word(at, line, "here")) {
-            text_add_bytes(expanded, at, 1);
+    static const char *const words[] = {"here", "block-here"};
+    for (const char *at = line; *at;) {
+        bool block = is_word(at, line, words[1]);
+        if (!block && !is_word(at, line, words[0])) {
+            text_add_bytes(expanded, at++, 1);
             continue;
         }
-        bool known = view->ops->row_selector && view->cursor < view->rows &&
-                     view->ops->row_selector(view, view->cursor, expanded);
-        if (!known)
-            return error_set(error, ERROR_USAGE, "\"here\" means a row, and there is none in the %s view",
-                             view->ops->name);
-        at += strlen("here") - 1;
+        if (!add_here(screen, expanded, block, error))
+            return false;
+        at += strlen(words[block]);
     }
     return true;
 }
