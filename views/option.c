@@ -74,7 +74,7 @@ bool option_set(struct screen *screen, const char *name, const char *value, stru
 
 /* ---- the configuration file ---- */
 
-static bool config_line(struct screen *screen, const char *line, struct error *error) {
+static bool options_line(struct screen *screen, const char *line, struct error *error) {
     char view[32], key[KEY_NAME_SIZE], name[32], value[64];
     int used = 0;
     line += strspn(line, " \t");
@@ -91,26 +91,26 @@ static bool config_line(struct screen *screen, const char *line, struct error *e
                      line);
 }
 
-static void config_lines(struct screen *screen, char *text, const char *path) {
+static void options_lines(struct screen *screen, char *text, const char *path) {
     size_t number = 1;
     for (char *line = text; line; number++) {
         char *end = strchr(line, '\n');
         struct error error = {0};
         if (end)
             *end = '\0';
-        if (!config_line(screen, line, &error))
+        if (!options_line(screen, line, &error))
             screen_message(screen, true, "%s, line %zu: %s", path, number, error.text);
         line = end ? end + 1 : NULL;
     }
 }
 
-void config_read(struct screen *screen) {
+void options_read(struct screen *screen) {
     struct error error = {0};
     char *folder = file_xdg_folder("CONFIG", NULL), *path = folder ? file_join(folder, "config", NULL) : NULL;
     if (path && file_exists(path)) {
         char *text = file_read(path, CONFIG_BYTES, NULL, &error);
         if (text)
-            config_lines(screen, text, path);
+            options_lines(screen, text, path);
         else
             screen_message(screen, true, "%s", error.text);
         memory_free(text);

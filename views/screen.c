@@ -291,7 +291,7 @@ static char **complete(void *context, const char *line) {
 
 static bool prepare(struct screen *screen, struct error *error) {
     prompt_start(complete, screen->workbench);
-    config_read(screen);
+    options_read(screen);
     if (!screen_show_view(screen, "overview", error))
         return false;
     screen_refresh_views(screen, error);

@@ -58,6 +58,6 @@ extern const struct option option_table[]; /* ends with a row without a name */
 const struct option *option_find(const char *name);
 bool option_set(struct screen *screen, const char *name, const char *value, struct error *error);
 /* Reads $XDG_CONFIG_HOME/secateur/config; problems go to the message line, the good lines count. */
-void config_read(struct screen *screen);
+void options_read(struct screen *screen);
 
 #endif
