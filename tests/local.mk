@@ -50,3 +50,21 @@ tests_pattern_test_SOURCES = tests/pattern_test.c
 tests_pattern_test_LDADD = $(unit_libs)
 TESTS += tests/pattern_test
 endif
+
+if HAVE_CMOCKA
+check_LIBRARIES += tests/libmade.a
+tests_libmade_a_SOURCES = tests/made_model.c tests/made_model.h
+check_PROGRAMS += tests/plan_test
+tests_plan_test_SOURCES = tests/plan_test.c tests/golden.c tests/golden.h
+tests_plan_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_plan_test_LDADD = tests/libmade.a $(unit_libs)
+TESTS += tests/plan_test
+check_PROGRAMS += tests/selector_test
+tests_selector_test_SOURCES = tests/selector_test.c
+tests_selector_test_LDADD = tests/libmade.a $(unit_libs)
+TESTS += tests/selector_test
+check_PROGRAMS += tests/plan_csv_test
+tests_plan_csv_test_SOURCES = tests/plan_csv_test.c
+tests_plan_csv_test_LDADD = tests/libmade.a $(unit_libs)
+TESTS += tests/plan_csv_test
+endif

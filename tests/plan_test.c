@@ -2,6 +2,7 @@
  * fixed seeds. */
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/file.h"
 #include "made_model.h"
 #include "plan/count.h"
 #include "plan/plan.h"
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "tests/golden.h"
 
 static uint64_t random_state;
 
@@ -121,7 +124,9 @@ static void keep_budget(struct model *model, double budget, bool coarse, size_t 
     assert_true(plan_begin(plan, "budget", &error) && plan_rebalance(plan, NULL, 0, &error));
     plan_end(plan);
     for (size_t n = 0; n < edits; n++) {
-        size_t matrix = pick(model->matrix_count - 1);
+        size_t matrix = pick(model->matrix_count);
+        if (!model->matrices[matrix].prunable)
+            continue;
         struct target target = random_target(plan_target(plan, matrix), coarse);
         struct target *before = all_targets(plan);
         if (edit(plan, matrix, &target, &error)) {
@@ -158,6 +163,31 @@ static void budget_is_near_for_coarse_patterns(void **state) {
     for (int budget = 3; budget < 8; budget += 2)
         keep_budget(model, budget / 10.0, true, 400);
     made_model_free(model);
+}
+
+/* Every golden model that holds weights. */
+static void budget_is_exact_on_golden_models(void **state) {
+    (void)state;
+    char **names;
+    size_t count;
+    struct error error = {0};
+    char *folder = golden_folder() != NULL ? golden_path("golden") : NULL;
+    if (folder == NULL || !file_list(&names, &count, folder, &error))
+        skip();
+    random_state = 5;
+    for (size_t i = 0; i < count; i++) {
+        char *path = file_join(folder, names[i], &error);
+        char *config = file_join(path, "config.json", &error);
+        struct model *model = file_exists(config) ? model_open(path, &error) : NULL;
+        for (int coarse = 0; model != NULL && coarse < 2; coarse++)
+            keep_budget(model, 0.5, coarse != 0, 60);
+        if (model != NULL)
+            model_close(model);
+        memory_free(path);
+        memory_free(config);
+    }
+    file_list_free(names, count);
+    memory_free(folder);
 }
 
 static void undo_returns_to_the_start(void **state) {
@@ -376,6 +406,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(budget_is_exact),
         cmocka_unit_test(budget_is_near_for_coarse_patterns),
+        cmocka_unit_test(budget_is_exact_on_golden_models),
         cmocka_unit_test(undo_returns_to_the_start),
         cmocka_unit_test(groups_nest_and_roll_back),
         cmocka_unit_test(snapshots_come_back),

@@ -29,10 +29,16 @@ double plan_sparsity_for_count(struct pattern pattern, int64_t rows, int64_t col
     return last_within(pattern, rows, columns, count);
 }
 
+/* All possible counts are multiples of one step; a short last block or tile breaks that. */
+static bool is_uniform(struct pattern pattern) {
+    return pattern.kind == PATTERN_UNSTRUCTURED || pattern.kind == PATTERN_ROW || pattern.kind == PATTERN_WHOLE_ROWS ||
+           pattern.kind == PATTERN_WHOLE_COLUMNS;
+}
+
 uint64_t plan_count_above(struct pattern pattern, int64_t rows, int64_t columns, uint64_t count) {
     uint64_t step = pattern_step(pattern, rows, columns);
     double guess = share(rows, columns, count + step);
-    if (pattern_count(pattern, rows, columns, guess) == count + step)
+    if (is_uniform(pattern) && pattern_count(pattern, rows, columns, guess) == count + step)
         return count + step;
     double next = nextafter(last_within(pattern, rows, columns, count), 2);
     return next <= 1 ? pattern_count(pattern, rows, columns, next) : count;
@@ -42,7 +48,8 @@ uint64_t plan_count_below(struct pattern pattern, int64_t rows, int64_t columns,
     if (count == 0)
         return 0;
     uint64_t step = pattern_step(pattern, rows, columns);
-    if (count >= step && pattern_count(pattern, rows, columns, share(rows, columns, count - step)) == count - step)
+    if (is_uniform(pattern) && count >= step &&
+        pattern_count(pattern, rows, columns, share(rows, columns, count - step)) == count - step)
         return count - step;
     return pattern_count(pattern, rows, columns, last_within(pattern, rows, columns, count - 1));
 }
