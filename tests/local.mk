@@ -10,6 +10,18 @@ TESTS += tests/base_test
 endif
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/dtype_test tests/hostile_test tests/writer_test
+tests_dtype_test_SOURCES = tests/dtype_test.c
+tests_dtype_test_LDADD = $(unit_libs)
+tests_hostile_test_SOURCES = tests/hostile_test.c
+tests_hostile_test_LDADD = $(unit_libs)
+tests_writer_test_SOURCES = tests/writer_test.c tests/golden.c tests/golden.h
+tests_writer_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_writer_test_LDADD = $(unit_libs)
+TESTS += tests/dtype_test tests/hostile_test tests/writer_test
+endif
+
+if HAVE_CMOCKA
 check_PROGRAMS += tests/config_test
 tests_config_test_SOURCES = tests/config_test.c
 tests_config_test_LDADD = $(unit_libs)
