@@ -80,3 +80,10 @@ tests_plan_csv_test_SOURCES = tests/plan_csv_test.c
 tests_plan_csv_test_LDADD = tests/libmade.a $(unit_libs)
 TESTS += tests/plan_csv_test
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/summary_test
+tests_summary_test_SOURCES = tests/summary_test.c
+tests_summary_test_LDADD = $(unit_libs)
+TESTS += tests/summary_test
+endif
