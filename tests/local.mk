@@ -21,6 +21,17 @@ tests_writer_test_LDADD = $(unit_libs)
 TESTS += tests/dtype_test tests/hostile_test tests/writer_test
 endif
 
+# configure CC=clang --enable-fuzz; make fuzz; then tests/fuzz_safetensors FOLDER-OF-INPUTS
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz_safetensors
+tests_fuzz_safetensors_SOURCES = tests/fuzz_safetensors.c
+tests_fuzz_safetensors_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
+tests_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_safetensors_LDADD = libsecateur.a $(engine_libs)
+fuzz: tests/fuzz_safetensors
+.PHONY: fuzz
+endif
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/config_test
 tests_config_test_SOURCES = tests/config_test.c
