@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MARGIN = 7, TICK_GAP = 14 }; /* columns for the numbers of the y axis; columns between numbers on the x axis */
+enum { MARGIN = 8, TICK_GAP = 14 }; /* columns for the numbers of the y axis; columns between numbers on the x axis */
 
 /* The corner, the line and the numbers of the x axis, in the last two rows; `first` is the plot's first column. */
 static void draw_x_axis(struct canvas *canvas, int first, double low, double high, const char *format,
@@ -51,14 +51,24 @@ static double level(const struct histogram *histogram, double value, double high
     return log10(highest) > 0 ? fmax(log10(value), 0) / log10(highest) : 1;
 }
 
+static void draw_count(struct canvas *canvas, int row, double value) {
+    char text[TEXT_NUMBER_SIZE];
+    canvas_right(canvas, row, 0, MARGIN - 2, PAINT_AXIS, text_count(text, value));
+}
+
+/* The numbers of the y axis: decades where it is logarithmic, otherwise thirds. */
 static void draw_counts(struct canvas *canvas, const struct histogram *histogram, int height, double highest) {
-    int rows[] = {0, height / 3, 2 * height / 3, height - 1};
-    for (size_t i = 0; i < 4; i++) {
-        double share = (double)(height - rows[i] - (rows[i] == height - 1)) / height;
-        double value = histogram->log_y ? pow(10, log10(fmax(highest, 1)) * share) : highest * share;
-        char text[TEXT_NUMBER_SIZE];
-        if (i == 0 || rows[i] > rows[i - 1])
-            canvas_right(canvas, rows[i], 0, MARGIN - 2, PAINT_AXIS, text_count(text, round(value)));
+    if (!histogram->log_y) {
+        for (int i = 0; i <= 3; i++)
+            draw_count(canvas, i == 3 ? height - 1 : height * i / 3, i == 3 ? 0 : round(highest * (3 - i) / 3));
+        return;
+    }
+    int last = height;
+    for (double decade = 0; decade <= log10(fmax(highest, 1)); decade++) {
+        double share = highest > 1 ? decade / log10(highest) : 0;
+        int row = height - 1 - (int)(share * (height - 1));
+        if (row < last - 1 || decade == 0)
+            draw_count(canvas, last = row, pow(10, decade));
     }
 }
 
@@ -92,7 +102,7 @@ static void draw_cut(struct canvas *canvas, const struct histogram *histogram, i
     canvas_repeat(canvas, height, first + cell, 1, PAINT_CUT, canvas->glyphs->pointer);
     char label[64];
     snprintf(label, sizeof label, histogram->cut_format, histogram->cut_value);
-    int width = (int)text_columns(label);
+    int width = canvas_columns(canvas, label);
     int column = cell + 2 + width < cells ? first + cell + 2 : first + cell - width - 1;
     canvas_text(canvas, 0, column, width, PAINT_CUT, label);
 }

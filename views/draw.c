@@ -156,6 +156,10 @@ int canvas_text(struct canvas *canvas, int row, int column, int width, enum pain
     return column - start;
 }
 
+int canvas_columns(const struct canvas *canvas, const char *string) {
+    return string_columns(string, canvas->glyphs->utf8);
+}
+
 int canvas_format(struct canvas *canvas, int row, int column, int width, enum paint paint, const char *format, ...) {
     char buffer[1024];
     va_list arguments;
@@ -166,7 +170,7 @@ int canvas_format(struct canvas *canvas, int row, int column, int width, enum pa
 }
 
 void canvas_right(struct canvas *canvas, int row, int column, int width, enum paint paint, const char *string) {
-    int columns = string_columns(string, canvas->glyphs->utf8);
+    int columns = canvas_columns(canvas, string);
     int shift = columns < width ? width - columns : 0;
     canvas_text(canvas, row, column + shift, width - shift, paint, string);
 }

@@ -9,6 +9,7 @@
 #include <readline/history.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HISTORY_LINES = 1000 };
 
@@ -20,7 +21,8 @@ static struct {
     prompt_complete *complete;
     void *context;
     const char *history;
-    FILE *sink;
+    FILE *sink, *silence; /* where readline may write, and read: nothing ever comes */
+    int silent_pipe[2];
 } state;
 
 static int take_byte(FILE *stream) {
@@ -77,13 +79,30 @@ static void list_matches(char **matches, int count, int longest) {
         text_add(&state.choices, "%s%s", i > 1 ? "  " : "", matches[i]);
 }
 
+/* Readline looks for typed-ahead input on its stream by itself; what is there belongs to the screen's loop. */
+static void open_streams(void) {
+    state.sink = fopen("/dev/null", "w");
+    if (pipe(state.silent_pipe) == 0)
+        state.silence = fdopen(state.silent_pipe[0], "r");
+}
+
+static void close_streams(void) {
+    if (state.sink)
+        (void)fclose(state.sink);
+    if (!state.silence)
+        return;
+    (void)fclose(state.silence);
+    (void)close(state.silent_pipe[1]);
+}
+
 static void start(prompt_complete *complete, void *context, const char *history) {
     state.complete = complete;
     state.context = context;
     state.history = history;
-    state.sink = fopen("/dev/null", "w");
+    open_streams();
     rl_readline_name = "secateur";
     rl_outstream = state.sink;
+    rl_instream = state.silence;
     rl_catch_signals = 0;
     rl_catch_sigwinch = 0;
     rl_change_environment = 0;
@@ -112,8 +131,7 @@ static void stop(void) {
     free(state.line);
     state.line = NULL;
     text_free(&state.choices);
-    if (state.sink)
-        (void)fclose(state.sink);
+    close_streams();
 }
 
 static void open_line(const char *initial) {

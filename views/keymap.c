@@ -30,6 +30,7 @@ static const struct binding defaults[] = {
     {"weights", "L", "cut +5", "threshold five cells to the right"},
     {"weights", "S-left", "cut -5", NULL},
     {"weights", "S-right", "cut +5", NULL},
+    {"weights", "enter", "prompt set here", "type the sparsity"},
     {"weights", "x", "axis x", "|w| on a linear or a log2 axis"},
     {"weights", "y", "axis y", "counts on a linear or a logarithmic axis"},
     {"weights", "o", "overlay here", "lay this histogram over the others; again: none"},

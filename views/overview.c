@@ -25,14 +25,14 @@ enum {
 };
 
 static const struct column columns[COLUMN_COUNT] = {
-    [COLUMN_NAME] = {"block", "    block", 12, 22, 0, false},
-    [COLUMN_SIZE] = {"params", "params", 8, 9, 4, true},
-    [COLUMN_SHAPE] = {"shape", "rows×cols", 12, 14, 9, true},
-    [COLUMN_DENSITY] = {"weights", "log2|w|", 12, 34, 3, false},
-    [COLUMN_ZEROS] = {"zeros", "zeros", 6, 7, 6, true},
-    [COLUMN_ACTIVATION] = {"act=0", "act=0", 5, 6, 7, true},
-    [COLUMN_SENSITIVITY] = {"sensitivity", "sensitiv.", 9, 16, 5, false},
-    [COLUMN_PATTERN] = {"pattern", "pattern", 8, 13, 8, false},
+    [COLUMN_NAME] = {"block", "    block", 12, 16, 0, false},
+    [COLUMN_SIZE] = {"params", "params", 8, 8, 4, true},
+    [COLUMN_SHAPE] = {"shape", "rows×cols", 12, 12, 9, true},
+    [COLUMN_DENSITY] = {"weights", "log2|w|", 12, 36, 3, false},
+    [COLUMN_ZEROS] = {"zeros", "zeros", 6, 6, 6, true},
+    [COLUMN_ACTIVATION] = {"act=0", "act=0", 6, 6, 7, true},
+    [COLUMN_SENSITIVITY] = {"sensitivity", "sensitivity", 11, 16, 5, false},
+    [COLUMN_PATTERN] = {"pattern", "pattern", 9, 12, 8, false},
     [COLUMN_SLIDER] = {"slider", "0 sparsity 100", 14, 41, 2, false},
     [COLUMN_SPARSITY] = {"sparsity", "%", 6, 6, 0, true},
 };
@@ -289,7 +289,12 @@ static void draw_heading(struct view *view, struct canvas *canvas) {
     char text[64];
     table_heading(table, canvas, 0);
     int width = table->width[COLUMN_DENSITY], start = table->start[COLUMN_DENSITY];
-    if (width >= 16) {
+    if (width >= 12 && width < 18) {
+        snprintf(text, sizeof text, "%d..%d", overview->axis_first + DENSITY_LOWEST,
+                 overview->axis_last + 1 + DENSITY_LOWEST);
+        canvas_text(canvas, 0, start, width, PAINT_HEADING, "log2");
+        canvas_right(canvas, 0, start + 5, width - 5, PAINT_HEADING, text);
+    } else if (width >= 18) {
         snprintf(text, sizeof text, "%d", overview->axis_last + 1 + DENSITY_LOWEST);
         canvas_right(canvas, 0, start + width - 4, 4, PAINT_HEADING, text);
         snprintf(text, sizeof text, "%d log2|w|", overview->axis_first + DENSITY_LOWEST);

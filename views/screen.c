@@ -5,6 +5,7 @@
 #include "views/prompt.h"
 #include "views/screen_state.h"
 #include <errno.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -302,6 +303,7 @@ bool screen_run(struct workbench *workbench, struct error *error) {
     struct screen *screen = memory_alloc(1, sizeof *screen, error);
     if (!screen)
         return false;
+    (void)setlocale(LC_CTYPE, "");
     screen->workbench = workbench;
     screen->glyphs = glyphs_detect();
     screen->mouse = screen->dirty = true;

@@ -72,7 +72,7 @@ static void draw_keys(struct screen *screen, struct canvas *canvas, int row) {
         size_t length = end ? (size_t)(end - at) : strlen(at), key = blank ? (size_t)(blank - at) : length;
         char pair[80];
         snprintf(pair, sizeof pair, "%.*s", (int)length, at);
-        int width = (int)text_columns(pair);
+        int width = canvas_columns(canvas, pair);
         if (column + width > canvas->width)
             return;
         canvas_text(canvas, row, column, width, PAINT_TEXT, pair);

@@ -3,11 +3,17 @@
 #include <string.h>
 
 static int needed(const struct table *table, uint32_t shown) {
-    int width = 0;
-    for (size_t i = 0; i < table->count; i++)
-        if (shown >> i & 1)
-            width += table->columns[i].width + 1;
-    return width - 1;
+    int width = 0, comfort = 0;
+    bool luxury = false;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct column *column = &table->columns[i];
+        if (!(shown >> i & 1))
+            continue;
+        luxury = luxury || column->rank >= TABLE_LUXURY;
+        width += column->width + 1;
+        comfort += (column->most - column->width) / 2;
+    }
+    return width - 1 + (luxury ? comfort : 0);
 }
 
 static uint32_t without_highest_rank(const struct table *table, uint32_t shown) {
@@ -43,8 +49,10 @@ void table_layout(struct table *table, int width) {
         shown = fewer;
     for (size_t i = 0; i < table->count; i++)
         table->width[i] = shown >> i & 1 ? table->columns[i].width : 0;
-    grow(table, width - needed(table, shown));
-    int start = 0;
+    int spare = width + 1, start = 0;
+    for (size_t i = 0; i < table->count; i++)
+        spare -= table->width[i] > 0 ? table->width[i] + 1 : 0;
+    grow(table, spare);
     for (size_t i = 0; i < table->count; i++) {
         table->start[i] = start;
         start += table->width[i] > 0 ? table->width[i] + 1 : 0;

@@ -4,13 +4,14 @@
 
 #include "views/draw.h"
 
-enum { TABLE_COLUMNS = 24 };
+enum { TABLE_COLUMNS = 24, TABLE_LUXURY = 8 };
 
 struct column {
     const char *name;    /* for `sort` and `columns` */
     const char *heading; /* with its unit */
     int width, most;     /* at least, and at most where there is room to share */
-    int rank;            /* the highest drops first; 0 never drops */
+    int rank;            /* the highest drops first; 0 never drops; from TABLE_LUXURY on a column is only shown where
+                            the others have comfortable widths */
     bool right;          /* numbers */
 };
 
