@@ -1,0 +1,31 @@
+#include "workbench/source.h"
+
+#include "base/file.h"
+
+bool source_open(struct corpus *corpus, const struct model *model, const char *source,
+                 const struct corpus_options *options, struct error *error) {
+    struct corpus_options filled = *options;
+    const char *folder = model->checkpoint->folder;
+    struct tokenizer *tokenizer = NULL;
+    filled.position_limit = model->architecture.positions;
+    filled.vocabulary = model->architecture.vocabulary;
+    if (tokenizer_present(folder) && (tokenizer = tokenizer_open(folder, error)) == NULL)
+        return false;
+    bool ok = corpus_open(corpus, source, tokenizer, &filled, error);
+    tokenizer_close(tokenizer);
+    return ok;
+}
+
+void source_describe(struct text *text, const struct corpus *corpus) {
+    text_add(text, "%s: %zu windows of %zu tokens, ", file_name(corpus->name), corpus->windows, corpus->length);
+    if (corpus->cut == CORPUS_RANDOM)
+        text_add(text, "random (seed %llu%s)", (unsigned long long)corpus->seed,
+                 corpus->joined ? ", across documents" : "");
+    else
+        text_add(text, "sequential");
+    text_add(text, ", BOS %s", corpus_bos_name(corpus->bos));
+    if (corpus->replaced > 0)
+        text_add(text, "; %llu bytes were not UTF-8", (unsigned long long)corpus->replaced);
+    if (corpus->unknown > 0)
+        text_add(text, "; %llu characters are outside the vocabulary", (unsigned long long)corpus->unknown);
+}

@@ -1,0 +1,17 @@
+/* The text that a run works on, opened for a model: with its tokenizer, position limit and vocabulary. */
+#ifndef SECATEUR_SOURCE_H
+#define SECATEUR_SOURCE_H
+
+#include "base/text.h"
+#include "model/corpus.h"
+#include "model/model.h"
+
+/* SOURCE as corpus.h has it. position_limit and vocabulary of options are filled in from the model. A model without a
+ * tokenizer takes token ids only, and says so. */
+bool source_open(struct corpus *corpus, const struct model *model, const char *source,
+                 const struct corpus_options *options, struct error *error);
+
+/* "stories.txt: 128 windows of 128 tokens, random (seed 0), BOS per document; 3 bytes were not UTF-8". */
+void source_describe(struct text *text, const struct corpus *corpus);
+
+#endif
