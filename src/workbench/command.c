@@ -109,11 +109,15 @@ static bool parse_and_run(struct workbench *workbench, const char *line, const s
 
 bool command_run(struct workbench *workbench, const char *line, struct text *output, struct error *error) {
     struct words words;
+    char *trimmed = NULL; /* without the comment: it names the undo group and stands in the log */
     bool ok = words_split(&words, line, error);
     if (ok && words.open)
         ok = error_set(error, ERROR_USAGE, "a quotation mark is not closed: %s", line);
-    else if (ok && words.count > 0)
-        ok = parse_and_run(workbench, line, &words, output, error);
+    else if (ok && words.count > 0) {
+        trimmed = memory_copy_bytes(line, words.list[words.count - 1].end, error);
+        ok = trimmed != NULL && parse_and_run(workbench, trimmed, &words, output, error);
+    }
+    memory_free(trimmed);
     words_free(&words);
     return ok;
 }

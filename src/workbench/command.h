@@ -35,8 +35,9 @@ struct argument {
     enum argument_kind kind;
     bool positional, required, relative;
     const char *fallback;             /* the default, as text; NULL: absent */
-    const char *const *choices;       /* ARGUMENT_CHOICE: NULL-terminated; or NULL and `list` */
-    const char *const *(*list)(void); /* names from another table (methods, strategies, views) */
+    const char *const *choices;       /* ARGUMENT_CHOICE: NULL-terminated; or NULL and `list`.
+                                         ARGUMENT_PATTERN: words that are taken as well */
+    const char *const *(*list)(void); /* names from another table (methods, strategies, views); TEXT: offered only */
     int64_t low, high;                /* ARGUMENT_INTEGER: bounds when high > low */
     const char *help;                 /* one line, with the unit */
     char letter;                      /* also -o VALUE on the command line; 0: none */

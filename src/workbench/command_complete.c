@@ -36,6 +36,8 @@ static void offer(struct candidates *candidates, const char *name) {
 }
 
 static void offer_names(struct candidates *candidates, const struct argument *argument) {
+    if (argument->choices == NULL && argument->list == NULL)
+        return;
     const char *const *names = argument_choices(argument);
     for (size_t i = 0; names[i] != NULL; i++)
         offer(candidates, names[i]);
@@ -50,9 +52,10 @@ static void offer_flag(struct candidates *candidates, const struct argument *arg
 static void offer_patterns(struct candidates *candidates, const struct argument *argument) {
     static const char *const patterns[] = {"unstructured", "row",  "2:4",  "4:8",    "columns:128",
                                            "tile:16x16",   "rows", "cols", "default"};
-    (void)argument;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         offer(candidates, patterns[i]);
+    for (size_t i = 0; argument->choices != NULL && argument->choices[i] != NULL; i++)
+        offer(candidates, argument->choices[i]);
 }
 
 static void offer_selectors(struct candidates *candidates, const struct argument *argument) {
@@ -127,8 +130,9 @@ static void offer_paths(struct candidates *candidates, const struct argument *ar
 
 /* By argument_kind; NULL: nothing can be offered. */
 static void (*const offers[])(struct candidates *candidates, const struct argument *argument) = {
-    [ARGUMENT_FLAG] = offer_flag,          [ARGUMENT_PATH] = offer_paths,       [ARGUMENT_FOLDER] = offer_paths,
-    [ARGUMENT_SELECTOR] = offer_selectors, [ARGUMENT_PATTERN] = offer_patterns, [ARGUMENT_CHOICE] = offer_names,
+    [ARGUMENT_TEXT] = offer_names,   [ARGUMENT_FLAG] = offer_flag,          [ARGUMENT_PATH] = offer_paths,
+    [ARGUMENT_FOLDER] = offer_paths, [ARGUMENT_SELECTOR] = offer_selectors, [ARGUMENT_PATTERN] = offer_patterns,
+    [ARGUMENT_CHOICE] = offer_names,
 };
 
 static void offer_values(struct candidates *candidates, const struct argument *argument) {

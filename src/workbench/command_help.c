@@ -64,7 +64,7 @@ static void describe_argument(struct text *output, const struct argument *argume
     else
         add_option(&left, argument, subcommand);
     text_add(output, "  %-28s %s", text_string(&left), argument->help);
-    if (argument->kind == ARGUMENT_CHOICE && argument->list != NULL) {
+    if (argument->list != NULL) {
         const char *const *names = argument->list();
         for (size_t i = 0; names[i] != NULL; i++)
             text_add(output, "%s%s", i == 0 ? ": " : ", ", names[i]);

@@ -153,7 +153,9 @@ static bool take_bytes(struct value *value, const struct argument *argument, str
 
 static bool take_pattern(struct value *value, const struct argument *argument, struct error *error) {
     struct pattern pattern;
-    (void)argument;
+    for (size_t i = 0; argument->choices != NULL && argument->choices[i] != NULL; i++)
+        if (strcmp(argument->choices[i], value->text) == 0)
+            return true;
     return pattern_parse(&pattern, value->text, error);
 }
 

@@ -9,6 +9,10 @@ void commands_register(void);
 
 extern const struct command general_commands[]; /* command_general.c: help, quit, overview */
 extern const size_t general_command_count;
+extern const struct command model_commands[]; /* command_model.c: stat, report */
+extern const size_t model_command_count;
+extern const struct command prune_commands[]; /* command_prune.c: prune */
+extern const size_t prune_command_count;
 extern const struct command command_plan_table[]; /* command_plan.c: set, budget, undo, load, ... */
 extern const size_t command_plan_count;
 extern const struct command command_tags_table[]; /* command_tags.c: tag, untag, apply, lock, unlock */

@@ -2,6 +2,8 @@ libsecateur_a_SOURCES += \
   src/workbench/command.c src/workbench/command.h \
   src/workbench/command_complete.c \
   src/workbench/command_general.c \
+  src/workbench/command_model.c \
+  src/workbench/command_prune.c \
   src/workbench/command_help.c src/workbench/command_help.h \
   src/workbench/command_parse.c src/workbench/command_parse.h \
   src/workbench/command_plan.c \
@@ -11,8 +13,15 @@ libsecateur_a_SOURCES += \
   src/workbench/csv.c src/workbench/csv.h \
   src/workbench/invocation.c src/workbench/invocation.h \
   src/workbench/job.c src/workbench/job.h \
+  src/workbench/manual.c src/workbench/manual.h \
   src/workbench/overview.c \
-  src/workbench/scan.h \
+  src/workbench/prune_global.c src/workbench/prune_global.h \
+  src/workbench/prune_record.c \
+  src/workbench/prune_run.c src/workbench/prune_run.h \
+  src/workbench/prune_task.c src/workbench/prune_task.h \
+  src/workbench/report.c src/workbench/report.h \
+  src/workbench/report_column.c src/workbench/report_column.h \
+  src/workbench/scan.c src/workbench/scan.h \
   src/workbench/session.c src/workbench/session.h \
   src/workbench/session_data.c src/workbench/session_data.h \
   src/workbench/source.c src/workbench/source.h \

@@ -1,0 +1,188 @@
+/* The command that prunes: from its arguments to a plan and a run. */
+#include "base/memory.h"
+#include "plan/plan_csv.h"
+#include "workbench/commands.h"
+#include "workbench/prune_run.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    PRUNE_OUT,
+    PRUNE_PLAN,
+    PRUNE_SPARSITY,
+    PRUNE_PATTERN,
+    PRUNE_METHOD,
+    PRUNE_DTYPE,
+    PRUNE_COMPAT,
+    PRUNE_FORCE,
+    PRUNE_RESUME
+};
+
+static const char *const global_pattern[] = {"global", NULL};
+static const char *const dtypes[] = {"f64", "f32", "f16", "bf16", "f8_e4m3", "f8_e5m2", NULL};
+static const char *const conventions[] = {"reference", NULL};
+
+static const struct argument arguments[] = {
+    [PRUNE_OUT] = {.name = "out",
+                   .kind = ARGUMENT_FOLDER,
+                   .positional = true,
+                   .required = true,
+                   .help = "the folder to write; it appears whole or not at all"},
+    [PRUNE_PLAN] = {.name = "plan", .kind = ARGUMENT_PATH, .help = "prune as this CSV says"},
+    [PRUNE_SPARSITY] = {.name = "sparsity",
+                        .kind = ARGUMENT_FRACTION,
+                        .help = "the fraction of every prunable matrix that goes: 0.5 or 50%"},
+    [PRUNE_PATTERN] =
+        {.name = "pattern",
+         .kind = ARGUMENT_PATTERN,
+         .choices = global_pattern,
+         .help = "unstructured, row, N:M (keep N of every M), columns:C, tile:RxC, rows, cols; or global: one "
+                 "threshold over all matrices"},
+    [PRUNE_METHOD] = {.name = "method",
+                      .kind = ARGUMENT_TEXT,
+                      .list = method_names,
+                      .fallback = "magnitude",
+                      .help = "how weights are chosen where the plan does not say"},
+    [PRUNE_DTYPE] = {.name = "dtype",
+                     .kind = ARGUMENT_CHOICE,
+                     .choices = dtypes,
+                     .help = "the type to store; each tensor's own unless given"},
+    [PRUNE_COMPAT] = {.name = "compat",
+                      .kind = ARGUMENT_CHOICE,
+                      .choices = conventions,
+                      .help = "cut as the published scripts do: one weight more, and all ties"},
+    [PRUNE_FORCE] = {.name = "force", .kind = ARGUMENT_FLAG, .help = "replace a model that is there already"},
+    [PRUNE_RESUME] = {.name = "resume", .kind = ARGUMENT_FLAG, .help = "demand an unfinished run to go on with"},
+};
+
+static bool take_settings(struct prune_settings *settings, const struct value *values, struct error *error) {
+    memset(settings, 0, sizeof *settings);
+    const char *pattern = values[PRUNE_PATTERN].text;
+    settings->global = pattern != NULL && strcmp(pattern, global_pattern[0]) == 0;
+    if (settings->global)
+        settings->pattern.kind = PATTERN_UNSTRUCTURED;
+    else if (pattern != NULL && !pattern_parse(&settings->pattern, pattern, error))
+        return false;
+    if (strlen(values[PRUNE_METHOD].text) >= sizeof settings->method)
+        return error_set(error, ERROR_USAGE, "there is no method \"%s\"", values[PRUNE_METHOD].text);
+    (void)snprintf(settings->method, sizeof settings->method, "%s", values[PRUNE_METHOD].text);
+    settings->narrow = values[PRUNE_DTYPE].given;
+    if (settings->narrow)
+        (void)dtype_from_name(&settings->dtype, values[PRUNE_DTYPE].text);
+    settings->reference = values[PRUNE_COMPAT].given;
+    settings->force = values[PRUNE_FORCE].integer != 0;
+    settings->resume = values[PRUNE_RESUME].integer != 0;
+    return true;
+}
+
+/* The one target of all prunable matrices that sparsity= and an N:M pattern= ask for. */
+static bool uniform_target(struct target *target, const struct prune_settings *settings, const struct value *sparsity,
+                           struct error *error) {
+    bool n_of_m = settings->pattern.kind == PATTERN_N_M;
+    double fixed = n_of_m ? 1 - (double)settings->pattern.n / settings->pattern.m : 0;
+    *target = plan_default_target();
+    target->pattern = settings->pattern;
+    target->sparsity = sparsity->given ? sparsity->number : fixed;
+    if (n_of_m && fabs(target->sparsity - fixed) > 1e-6)
+        return error_set(error, ERROR_USAGE, "keep %d of %d is a sparsity of %.4g, not %.4g: leave sparsity out",
+                         settings->pattern.n, settings->pattern.m, fixed, target->sparsity);
+    return true;
+}
+
+static bool set_uniform(struct plan *plan, const struct prune_settings *settings, const struct value *sparsity,
+                        struct error *error) {
+    struct target target;
+    if (!uniform_target(&target, settings, sparsity, error) || !plan_begin(plan, "uniform", error))
+        return false;
+    const struct model *model = plan_model(plan);
+    bool ok = true;
+    for (size_t i = 0; ok && i < model->matrix_count; i++)
+        if (model->matrices[i].prunable)
+            ok = plan_set(plan, i, &target, error);
+    plan_end(plan);
+    return ok;
+}
+
+static bool plan_is_empty(const struct plan *plan) {
+    struct plan_totals totals;
+    plan_totals(&totals, plan);
+    return totals.pruned == 0;
+}
+
+/* The plan of the run, from the arguments or else the plan under work. NULL with an error. */
+static struct plan *make_plan(struct workbench *workbench, const struct prune_settings *settings,
+                              const struct value *values, struct error *error) {
+    if (values[PRUNE_PLAN].given && values[PRUNE_SPARSITY].given) {
+        (void)error_set(error, ERROR_USAGE, "give either plan or sparsity: a plan holds the sparsity of every matrix");
+        return NULL;
+    }
+    struct plan *plan = plan_copy(workbench->plan, error);
+    bool ok = plan != NULL;
+    if (ok && values[PRUNE_PLAN].given)
+        ok = plan_csv_read(plan, values[PRUNE_PLAN].text, error);
+    else if (ok && (values[PRUNE_SPARSITY].given || (settings->pattern.kind == PATTERN_N_M && plan_is_empty(plan))))
+        ok = set_uniform(plan, settings, &values[PRUNE_SPARSITY], error);
+    if (ok)
+        return plan;
+    plan_free(plan);
+    return NULL;
+}
+
+static bool work(void *context, struct progress *progress, struct error *error) {
+    return prune_run_work(context, progress, error);
+}
+
+static void finished(void *context, bool ok, const struct error *error) {
+    struct prune_run *run = context;
+    (void)error;
+    if (ok)
+        prune_run_say(run, &run->workbench->results);
+    prune_run_free(run);
+}
+
+/* Users expect zeros to make a file smaller; a dense format does not. */
+static void say_size(struct text *output, const struct plan *plan) {
+    struct plan_totals totals;
+    char dense[TEXT_NUMBER_SIZE];
+    char compressed[TEXT_NUMBER_SIZE];
+    plan_totals(&totals, plan);
+    text_add(output,
+             "the files stay at %s: zeros take as much room as other weights in a dense format; stored sparse they "
+             "would take about %s\n",
+             text_bytes(dense, (double)totals.dense_bytes), text_bytes(compressed, totals.compressed_bytes));
+}
+
+static bool run_prune(struct workbench *workbench, const struct value *values, struct text *output,
+                      struct error *error) {
+    struct prune_settings settings;
+    if (!take_settings(&settings, values, error))
+        return false;
+    struct plan *plan = make_plan(workbench, &settings, values, error);
+    if (plan == NULL)
+        return false;
+    struct prune_run *run = prune_run_create(workbench, plan, &settings, values[PRUNE_OUT].text, error);
+    if (run == NULL)
+        return false;
+    struct job_work job = {.name = "prune", .run = work, .finish = finished, .context = run};
+    (void)snprintf(job.title, sizeof job.title, "%s into %s", settings.method, run->target);
+    if (!workbench->settings.csv)
+        say_size(output, run->plan);
+    if (workbench_start(workbench, &job, error))
+        return true;
+    prune_run_free(run);
+    return false;
+}
+
+const struct command prune_commands[] = {
+    {"prune", NULL, "write a pruned copy of the model",
+     "Prunes as the plan says, or every prunable matrix alike where sparsity or an N:M pattern is given. The copy has "
+     "the "
+     "same names, types, shards and order; tensors that are not pruned are the same byte for byte; config.json, the "
+     "tokenizer and other small files are copied; secateur.json says what was done. Every tensor is read back and "
+     "verified before the folder gets its name. A run that was stopped goes on when the same command is given again; "
+     "with "
+     "other settings it refuses, unless force is given.",
+     arguments, sizeof arguments / sizeof *arguments, COMMAND_JOB | COMMAND_SUBCOMMAND, run_prune},
+};
+const size_t prune_command_count = sizeof prune_commands / sizeof *prune_commands;

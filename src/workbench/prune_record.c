@@ -1,0 +1,112 @@
+/* What a run leaves behind: its fingerprint while it lasts, secateur.json and the figures at its end. */
+#include "config.h"
+
+#include "base/memory.h"
+#include "workbench/csv.h"
+#include "workbench/prune_run.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const struct matrix *matrix_of(const struct prune_run *run, size_t index) {
+    return &run->workbench->model->matrices[run->tasks[index].matrix];
+}
+
+/* A source that was changed between two runs is another source. */
+static bool add_source(struct text *fingerprint, const struct checkpoint *checkpoint, struct error *error) {
+    for (size_t i = 0; i < checkpoint->file_count; i++) {
+        struct stat status;
+        if (stat(checkpoint->files[i].map.path, &status) != 0)
+            return error_set_errno(error, ERROR_FAILURE, "cannot look at %s", checkpoint->files[i].map.path);
+        text_add(fingerprint, "file %s %lld bytes, changed %lld.%09ld\n", checkpoint->files[i].name,
+                 (long long)status.st_size, (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    }
+    return true;
+}
+
+bool prune_run_fingerprint(struct text *fingerprint, const struct prune_run *run, struct error *error) {
+    char pattern[PATTERN_TEXT_SIZE];
+    text_add(fingerprint, "secateur " VERSION "\n");
+    if (!add_source(fingerprint, run->workbench->model->checkpoint, error))
+        return false;
+    text_add(fingerprint, "%s%s%s\n", run->settings.global ? "global " : "",
+             run->settings.reference ? "reference " : "",
+             run->settings.narrow ? dtype_info(run->settings.dtype)->name : "");
+    for (size_t i = 0; i < run->count; i++)
+        text_add(fingerprint, "%s %.17g %s %s\n", matrix_of(run, i)->name, run->tasks[i].sparsity,
+                 pattern_text(pattern, run->tasks[i].pattern), run->tasks[i].method);
+    return !fingerprint->failed || error_set(error, ERROR_MEMORY, "out of memory for the run's settings");
+}
+
+static json_t *record_json(const struct prune_run *run, size_t index) {
+    const struct matrix *matrix = matrix_of(run, index);
+    const struct prune_task *task = &run->tasks[index];
+    const struct prune_record *record = &run->records[index];
+    char pattern[PATTERN_TEXT_SIZE];
+    json_t *json = json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:f}", "name", matrix->name, "method", task->method,
+                             "pattern", run->settings.global ? "global" : pattern_text(pattern, task->pattern),
+                             "target_sparsity", task->sparsity, "target_zeros", (json_int_t)task->planned, "zeros",
+                             (json_int_t)record->zeros, "weights", (json_int_t)matrix->tensor->count, "sparsity",
+                             (double)record->zeros / (double)matrix->tensor->count);
+    if (record->resumed)
+        (void)json_object_set_new(json, "resumed", json_true());
+    else
+        (void)json_object_set_new(json, "seconds", json_real(record->seconds));
+    if (record->report.note[0] != '\0')
+        (void)json_object_set_new(json, "note", json_string(record->report.note));
+    return json;
+}
+
+char *prune_run_json(const struct prune_run *run, struct error *error) {
+    const struct model *model = run->workbench->model;
+    json_t *matrices = json_array();
+    for (size_t i = 0; i < run->count; i++)
+        (void)json_array_append_new(matrices, record_json(run, i));
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:s, s:o}", "program", "secateur", "version", VERSION, "source", model->name,
+        "family", model->family_name, "reference_conventions", (int)run->settings.reference, "dtype",
+        run->settings.narrow ? dtype_info(run->settings.dtype)->label : "as stored", "matrices", matrices);
+    char *dumped = json != NULL ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(json);
+    char *copy = dumped != NULL ? memory_copy_string(dumped, error) : NULL;
+    if (dumped == NULL)
+        (void)error_set(error, ERROR_MEMORY, "out of memory for secateur.json");
+    free(dumped); /* jansson's own */
+    return copy;
+}
+
+static void say_csv(const struct prune_run *run, struct text *output) {
+    char pattern[PATTERN_TEXT_SIZE];
+    text_add(output, "name,method,pattern,target_sparsity,target_zeros,zeros,sparsity,seconds\n");
+    for (size_t i = 0; i < run->count; i++) {
+        csv_add_string(output, matrix_of(run, i)->name);
+        text_add(output, ",%s,%s,", run->tasks[i].method,
+                 run->settings.global ? "global" : pattern_text(pattern, run->tasks[i].pattern));
+        csv_add_number(output, run->tasks[i].sparsity);
+        text_add(output, ",%llu,%llu,", (unsigned long long)run->tasks[i].planned,
+                 (unsigned long long)run->records[i].zeros);
+        csv_add_number(output, (double)run->records[i].zeros / (double)matrix_of(run, i)->tensor->count);
+        text_add(output, ",%.3f\n", run->records[i].seconds);
+    }
+}
+
+void prune_run_say(const struct prune_run *run, struct text *output) {
+    if (run->workbench->settings.csv) {
+        say_csv(run, output);
+        return;
+    }
+    uint64_t zeros = 0;
+    uint64_t weights = 0;
+    for (size_t i = 0; i < run->count; i++) {
+        zeros += run->records[i].zeros;
+        weights += matrix_of(run, i)->tensor->count;
+        if (run->records[i].report.note[0] != '\0')
+            text_add(output, "%s: %s\n", matrix_of(run, i)->name, run->records[i].report.note);
+    }
+    if (run->resumed > 0)
+        text_add(output, "went on with an earlier run that had finished %zu tensors\n", run->resumed);
+    text_add(output,
+             "%s: %zu matrices pruned; %llu of their %llu weights are zero (%.3f %%), counted in the written files\n",
+             run->target, run->count, (unsigned long long)zeros, (unsigned long long)weights,
+             100 * (double)zeros / (double)weights);
+}
