@@ -3,6 +3,7 @@
 #include "views/keymap.h"
 #include "views/prompt.h"
 #include "views/screen_state.h"
+#include "workbench/session.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -197,6 +198,21 @@ HANDLER(run_bind) {
     return keymap_bind(values[0].text, values[1].text, values[2].text ? values[2].text : "", error);
 }
 
+static const char *const session_actions[] = {"restore", "discard", NULL};
+
+HANDLER(run_session) {
+    if (!session_found(workbench->session, NULL))
+        return error_set(error, ERROR_USAGE, "there is no earlier work on this model to %s", values[0].text);
+    bool restore = values[0].integer == 0;
+    bool ok = restore ? session_restore(workbench->session, workbench->plan, error)
+                      : session_discard(workbench->session, error);
+    if (ok)
+        text_add(output, "%s",
+                 restore ? "the earlier work is back; u takes it away again"
+                         : "started afresh; the earlier work is kept until the next time");
+    return ok;
+}
+
 HANDLER(run_redraw) {
     UNUSED;
     terminal_redraw();
@@ -250,6 +266,12 @@ static const struct argument quit_arguments[] = {{.name = "now",
                                                   .positional = true,
                                                   .fallback = "no",
                                                   .help = "without asking, even while a job runs"}};
+static const struct argument session_arguments[] = {{.name = "action",
+                                                     .kind = ARGUMENT_CHOICE,
+                                                     .positional = true,
+                                                     .required = true,
+                                                     .choices = session_actions,
+                                                     .help = "what to do with it"}};
 static const struct argument what_argument[] = {
     {.name = "what", .kind = ARGUMENT_REST, .positional = true, .help = "what to do"}};
 static const struct argument text_argument[] = {
@@ -301,6 +323,8 @@ static const struct command commands[] = {
     {"option", NULL, "show or change an option of the screen; `set NAME VALUE` does the same", NULL,
      WITH(option_arguments), COMMAND_SCREEN, run_option},
     {"bind", NULL, "bind a key to a command line", NULL, WITH(bind_arguments), COMMAND_SCREEN, run_bind},
+    {"session", NULL, "bring back or set aside the earlier work on this model", NULL, WITH(session_arguments),
+     COMMAND_SCREEN, run_session},
     {"redraw", NULL, "draw the screen again", NULL, NULL, 0, COMMAND_SCREEN, run_redraw},
     {"suspend", NULL, "stop the program; the shell's fg goes on", NULL, NULL, 0, COMMAND_SCREEN, run_suspend},
     {"save-display", NULL, "write the screen to a text file", NULL, WITH(file_argument), COMMAND_SCREEN,

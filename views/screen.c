@@ -4,6 +4,7 @@
 #include "views/keymap.h"
 #include "views/prompt.h"
 #include "views/screen_state.h"
+#include "workbench/session.h"
 #include <errno.h>
 #include <locale.h>
 #include <poll.h>
@@ -224,6 +225,7 @@ static void collect_jobs(struct screen *screen) {
 
 static void hang_up(struct screen *screen) {
     jobs_cancel(screen->workbench->jobs);
+    (void)session_save(screen->workbench->session, screen->workbench->plan, NULL);
     prompt_stop();
     terminal_die();
 }
@@ -241,12 +243,19 @@ static void take_events(struct screen *screen) {
     }
 }
 
-/* How long poll() may sleep: for ever, unless a frame for a job waits for its turn. */
-static int sleep_milliseconds(const struct screen *screen) {
+/* How long poll() may sleep: for ever, unless a frame for a job or a save of the session waits for its turn. */
+static int sleep_milliseconds(struct screen *screen) {
+    struct error error = {0};
+    int save = -1;
+    if (!session_touch(screen->workbench->session, screen->workbench->plan, &save, &error) && !screen->save_failed) {
+        screen->save_failed = true;
+        screen_message(screen, true, "%s", error.text);
+    }
     if (!screen->dirty)
-        return -1;
+        return save;
     double left = JOB_FRAME_SECONDS - (progress_clock() - screen->drawn);
-    return left > 0 ? (int)(left * 1000) + 1 : 0;
+    int frame = left > 0 ? (int)(left * 1000) + 1 : 0;
+    return save >= 0 && save < frame ? save : frame;
 }
 
 static bool wait_and_react(struct screen *screen, bool *typed) {
@@ -290,12 +299,29 @@ static char **complete(void *context, const char *line) {
     return command_complete(context, line);
 }
 
+/* What a crash says, and what there is to say about earlier work. */
+static void greet(struct screen *screen) {
+    struct session *session = screen->workbench->session;
+    struct text words = {0};
+    text_add(&words, "secateur stopped unexpectedly. ");
+    if (session_path(session))
+        text_add(&words, "The work is saved in %s and offered when the model is opened again.", session_path(session));
+    text_add(&words, "\n");
+    terminal_set_last_words(text_string(&words));
+    text_free(&words);
+    if (*session_note(session))
+        screen_message(screen, true, "%s", session_note(session));
+    if (session_found(session, NULL))
+        screen_open_prompt(screen, PROMPT_RESTORE, "");
+}
+
 static bool prepare(struct screen *screen, struct error *error) {
     prompt_start(complete, screen->workbench);
     options_read(screen);
     if (!screen_show_view(screen, "overview", error))
         return false;
     screen_refresh_views(screen, error);
+    greet(screen);
     return true;
 }
 
@@ -314,6 +340,7 @@ bool screen_run(struct workbench *workbench, struct error *error) {
         workbench->screen = NULL;
         prompt_stop();
         terminal_stop();
+        ok = session_save(workbench->session, workbench->plan, error) && ok;
     }
     close_views(screen);
     keymap_reset();

@@ -14,6 +14,7 @@ static const char *const labels[] = {[PROMPT_COMMAND] = ":",
                                      [PROMPT_SEARCH] = "/",
                                      [PROMPT_FILTER] = "show only: ",
                                      [PROMPT_QUIT] = "Leave and stop the running job? y/n ",
+                                     [PROMPT_RESTORE] = "Earlier work was found: y restores it, n starts afresh: ",
                                      [PROMPT_INTERRUPT] = "The job: p pause, c cancel, anything else goes on: "};
 
 void screen_open_prompt(struct screen *screen, enum prompt_purpose purpose, const char *initial) {
@@ -38,23 +39,31 @@ static void finish_prompt(struct screen *screen, const char *line) {
         break;
     case PROMPT_QUIT:
     case PROMPT_INTERRUPT:
+    case PROMPT_RESTORE:
         return;
     }
     screen_execute(screen, command);
 }
 
-/* Questions are answered by one key. */
+/* Questions are answered by one key; any other key leaves things as they are. */
+static const struct {
+    enum prompt_purpose purpose;
+    int key;
+    const char *command;
+} answers[] = {
+    {PROMPT_QUIT, 'y', "quit yes"},           {PROMPT_INTERRUPT, 'p', "pause"},
+    {PROMPT_INTERRUPT, 'c', "cancel"},        {PROMPT_RESTORE, 'y', "session restore"},
+    {PROMPT_RESTORE, 'n', "session discard"},
+};
+
 static bool answer_question(struct screen *screen, int byte) {
-    if (screen->purpose != PROMPT_QUIT && screen->purpose != PROMPT_INTERRUPT)
+    enum prompt_purpose purpose = screen->purpose;
+    if (purpose != PROMPT_QUIT && purpose != PROMPT_INTERRUPT && purpose != PROMPT_RESTORE)
         return false;
-    bool quit = screen->purpose == PROMPT_QUIT;
     prompt_close();
-    if (quit && (byte == 'y' || byte == 'Y'))
-        screen_execute(screen, "quit yes");
-    else if (!quit && byte == 'p')
-        screen_execute(screen, "pause");
-    else if (!quit && byte == 'c')
-        screen_execute(screen, "cancel");
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+        if (answers[i].purpose == purpose && answers[i].key == byte)
+            screen_execute(screen, answers[i].command);
     return true;
 }
 

@@ -9,7 +9,7 @@
 enum { SCREEN_VIEWS = 16, SCREEN_STACK = 16, SCREEN_MINIMUM_WIDTH = 40, SCREEN_MINIMUM_HEIGHT = 12 };
 
 /* What the open prompt is for. */
-enum prompt_purpose { PROMPT_COMMAND, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_QUIT, PROMPT_INTERRUPT };
+enum prompt_purpose { PROMPT_COMMAND, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_QUIT, PROMPT_INTERRUPT, PROMPT_RESTORE };
 
 struct screen {
     struct workbench *workbench;
@@ -21,7 +21,7 @@ struct screen {
     bool message_is_error;
     char search[128], filter[128];
     enum prompt_purpose purpose;
-    bool mouse, dirty, job_failed_shown;
+    bool mouse, dirty, job_failed_shown, save_failed;
     uint64_t plan_revision, knowledge; /* of the last refresh */
     double drawn;                      /* when */
     struct canvas view_canvas;         /* of the last frame, for the mouse */
