@@ -292,6 +292,7 @@ static void draw_heading(struct view *view, struct canvas *canvas) {
     if (width >= 12 && width < 18) {
         snprintf(text, sizeof text, "%d..%d", overview->axis_first + DENSITY_LOWEST,
                  overview->axis_last + 1 + DENSITY_LOWEST);
+        canvas_repeat(canvas, 0, start, width, PAINT_HEADING, " ");
         canvas_text(canvas, 0, start, width, PAINT_HEADING, "log2");
         canvas_right(canvas, 0, start + 5, width - 5, PAINT_HEADING, text);
     } else if (width >= 18) {
