@@ -98,3 +98,19 @@ tests_summary_test_SOURCES = tests/summary_test.c
 tests_summary_test_LDADD = $(unit_libs)
 TESTS += tests/summary_test
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/command_test
+tests_command_test_SOURCES = tests/command_test.c
+tests_command_test_LDADD = $(unit_libs)
+TESTS += tests/command_test
+check_PROGRAMS += tests/prune_golden_test
+tests_prune_golden_test_SOURCES = tests/prune_golden_test.c tests/golden.c tests/golden.h
+tests_prune_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_prune_golden_test_LDADD = $(unit_libs)
+TESTS += tests/prune_golden_test
+endif
+
+# The whole program, from shell.
+EXTRA_DIST += tests/shell.sh tests/cli_test.sh tests/prune_kill_test.sh
+TESTS += tests/cli_test.sh tests/prune_kill_test.sh
