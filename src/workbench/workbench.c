@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "plan/forecast.h"
 #include "workbench/scan.h"
 #include "workbench/session.h"
 #include <string.h>
@@ -37,6 +38,8 @@ void workbench_close(struct workbench *workbench) {
         return;
     jobs_free(workbench->jobs); /* first: jobs use all the rest */
     scan_free(workbench);
+    forecaster_free(workbench->forecaster);
+    sensitivity_free(workbench->sensitivity);
     session_close(workbench->session);
     plan_free(workbench->plan);
     model_close(workbench->model);
