@@ -9,6 +9,7 @@ libsecateur_a_SOURCES += \
   src/workbench/command_plan.c \
   src/workbench/command_tags.c \
   src/workbench/edit.c src/workbench/edit.h \
+  src/workbench/command_tokenize.c \
   src/workbench/commands.c src/workbench/commands.h \
   src/workbench/csv.c src/workbench/csv.h \
   src/workbench/invocation.c src/workbench/invocation.h \
