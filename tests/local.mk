@@ -29,7 +29,6 @@ tests_fuzz_safetensors_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
 tests_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_safetensors_LDADD = libsecateur.a $(engine_libs)
 fuzz: tests/fuzz_safetensors
-.PHONY: fuzz
 endif
 
 if HAVE_CMOCKA
@@ -112,5 +111,6 @@ TESTS += tests/prune_golden_test
 endif
 
 # The whole program, from shell.
-EXTRA_DIST += tests/shell.sh tests/cli_test.sh tests/prune_kill_test.sh
-TESTS += tests/cli_test.sh tests/prune_kill_test.sh
+EXTRA_DIST += tests/shell.sh tests/make_shapes.sh tests/cli_test.sh tests/prune_kill_test.sh tests/signal_test.sh tests/memory_test.sh
+TESTS += tests/cli_test.sh tests/prune_kill_test.sh tests/signal_test.sh
+LONG_TESTS += tests/memory_test.sh tests/prune_kill_test.sh

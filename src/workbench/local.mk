@@ -16,7 +16,7 @@ libsecateur_a_SOURCES += \
   src/workbench/job.c src/workbench/job.h \
   src/workbench/manual.c src/workbench/manual.h \
   src/workbench/overview.c \
-  src/workbench/prune_global.c src/workbench/prune_global.h \
+  src/workbench/prune_threshold.c src/workbench/prune_threshold.h \
   src/workbench/prune_record.c \
   src/workbench/prune_run.c src/workbench/prune_run.h \
   src/workbench/prune_task.c src/workbench/prune_task.h \

@@ -1,7 +1,7 @@
 #include "workbench/prune_run.h"
 
 #include "base/memory.h"
-#include "workbench/prune_global.h"
+#include "workbench/prune_threshold.h"
 #include <string.h>
 
 #define PIECE ((size_t)1 << 18) /* elements handed to the writer at a time */
@@ -124,14 +124,24 @@ static bool prune_alone(struct prune_run *run, struct writer *writer, size_t ind
     return ok;
 }
 
+/* What needs neither rows nor the whole matrix at once is streamed. */
+static bool takes_threshold(const struct prune_run *run, size_t index) {
+    const struct prune_task *task = &run->tasks[index];
+    return run->settings.global || (!run->settings.reference && task->pattern.kind == PATTERN_UNSTRUCTURED &&
+                                    strcmp(task->method, "magnitude") == 0);
+}
+
 static bool prune_matrix(struct prune_run *run, struct writer *writer, size_t index, struct progress *progress,
                          struct error *error) {
     const struct model *model = run->workbench->model;
     const struct matrix *matrix = &model->matrices[run->tasks[index].matrix];
     double begun = progress_clock();
     job_stage(run->workbench->jobs, "%s", matrix->name);
-    bool ok = run->settings.global ? prune_global_matrix(run, writer, index, progress, error)
-                                   : prune_alone(run, writer, index, progress, error);
+    bool by_threshold = takes_threshold(run, index);
+    bool ok = run->settings.global || !by_threshold || prune_threshold_find(run, index, 1, progress, error);
+    if (ok)
+        ok = by_threshold ? prune_threshold_matrix(run, writer, index, progress, error)
+                          : prune_alone(run, writer, index, progress, error);
     file_map_drop(&model->checkpoint->files[matrix->tensor->file].map, matrix->tensor->offset, matrix->tensor->bytes);
     run->records[index].seconds = progress_clock() - begun;
     return ok || (error->code != ERROR_CANCELLED && error_prefix(error, "%s", matrix->name));
@@ -141,8 +151,11 @@ static bool prune_matrix(struct prune_run *run, struct writer *writer, size_t in
 
 static bool prune_all(struct prune_run *run, struct writer *writer, struct progress *progress, struct error *error) {
     const struct checkpoint *checkpoint = run->workbench->model->checkpoint;
-    if (run->settings.global && !prune_global_find(run, progress, error))
-        return false;
+    if (run->settings.global) {
+        job_stage(run->workbench->jobs, "one threshold for %zu matrices", run->count);
+        if (!prune_threshold_find(run, 0, run->count, progress, error))
+            return false;
+    }
     for (size_t i = 0; i < run->count; i++) {
         const struct matrix *matrix = &run->workbench->model->matrices[run->tasks[i].matrix];
         run->records[i].resumed = writer_has(writer, checkpoint_index(checkpoint, matrix->tensor));
@@ -201,8 +214,10 @@ static struct writer *open_writer(struct prune_run *run, struct error *error) {
 
 static void set_total(const struct prune_run *run, struct progress *progress) {
     uint64_t total = 2 * run->workbench->model->checkpoint->weight_bytes; /* copied or written, then verified */
-    for (size_t i = 0; i < run->count; i++)
-        total += (run->settings.global ? 4 : 1) * run->workbench->model->matrices[run->tasks[i].matrix].tensor->bytes;
+    for (size_t i = 0; i < run->count; i++) {
+        size_t bytes = run->workbench->model->matrices[run->tasks[i].matrix].tensor->bytes;
+        total += (takes_threshold(run, i) ? 4 : 1) * bytes;
+    }
     atomic_store(&progress->total, total);
 }
 

@@ -1,4 +1,4 @@
-#include "workbench/prune_global.h"
+#include "workbench/prune_threshold.h"
 
 #include "base/memory.h"
 #include "prune/select.h"
@@ -21,6 +21,15 @@ static size_t take_piece(float *scores, const struct tensor *tensor, size_t begi
     return count;
 }
 
+static bool all_finite(const float *scores, size_t count) {
+    uint32_t highest = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t key = select_key(scores[i]);
+        highest = key > highest ? key : highest;
+    }
+    return highest < select_key(INFINITY);
+}
+
 static bool add_tensor(struct select_search *search, float *scores, const struct tensor *tensor,
                        struct progress *progress, struct error *error) {
     size_t count;
@@ -28,33 +37,35 @@ static bool add_tensor(struct select_search *search, float *scores, const struct
         if (!progress_continue(progress, error))
             return false;
         count = take_piece(scores, tensor, begin);
+        if (!all_finite(scores, count))
+            return error_set(error, ERROR_INPUT, "%s holds NaN or Inf, so there is no order to prune by", tensor->name);
         select_add(search, scores, 1, count, count);
     }
     return true;
 }
 
-static bool one_pass(struct prune_run *run, struct select_search *search, float *scores, struct progress *progress,
-                     struct error *error) {
+static bool one_pass(struct prune_run *run, size_t first, size_t count, struct select_search *search, float *scores,
+                     struct progress *progress, struct error *error) {
     bool ok = true;
-    for (size_t i = 0; ok && i < run->count; i++) {
+    for (size_t i = first; ok && i < first + count; i++) {
         ok = add_tensor(search, scores, tensor_of(run, i), progress, error);
         progress_add(progress, tensor_of(run, i)->bytes);
     }
     return ok;
 }
 
-bool prune_global_find(struct prune_run *run, struct progress *progress, struct error *error) {
+bool prune_threshold_find(struct prune_run *run, size_t first, size_t count, struct progress *progress,
+                          struct error *error) {
     uint64_t planned = 0;
-    for (size_t i = 0; i < run->count; i++)
+    for (size_t i = first; i < first + count; i++)
         planned += run->tasks[i].planned;
     struct select_search *search = memory_alloc(1, sizeof *search, error);
     float *scores = search != NULL ? memory_alloc_aligned(PIECE, sizeof *scores, error) : NULL;
     bool ok = scores != NULL;
     if (ok) {
-        job_stage(run->workbench->jobs, "one threshold for %zu matrices", run->count);
         select_begin(search, planned);
         do
-            ok = one_pass(run, search, scores, progress, error);
+            ok = one_pass(run, first, count, search, scores, progress, error);
         while (ok && select_next(search));
         run->cut = search->cut;
     }
@@ -108,8 +119,8 @@ static bool write_matrix(struct prune_run *run, struct writer *writer, size_t in
     return ok;
 }
 
-bool prune_global_matrix(struct prune_run *run, struct writer *writer, size_t index, struct progress *progress,
-                         struct error *error) {
+bool prune_threshold_matrix(struct prune_run *run, struct writer *writer, size_t index, struct progress *progress,
+                            struct error *error) {
     float *scores = memory_alloc_aligned(PIECE, sizeof *scores, error);
     uint8_t *bytes = scores != NULL ? memory_alloc_aligned(PIECE, sizeof(double), error) : NULL;
     bool ok = bytes != NULL && write_matrix(run, writer, index, scores, bytes, progress, error);
