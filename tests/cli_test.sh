@@ -50,6 +50,16 @@ run 0 stat "$sample" --csv
 says '^name,block,role,rows,cols,dtype,count,zeros,sparsity'
 [ "$(column "$scratch/out" rows model.layers.5.mlp.up_proj.weight)" = 448 ] || fail "stat: rows of up_proj"
 
+# Models pruned elsewhere: how many zeros, and which patterns they follow.
+reference=${SECATEUR_SHARED:-$SECATEUR_SOURCE/../shared}/golden/llama
+if [ -f "$reference/pruned_wanda_2_4.safetensors" ]; then
+    run 0 stat "$reference/pruned_wanda_2_4.safetensors" --csv
+    [ "$(column "$scratch/out" sparsity model.layers.0.mlp.up_proj.weight)" = 0.5 ] || fail "stat of a 2:4 model: sparsity"
+    column "$scratch/out" patterns model.layers.0.mlp.up_proj.weight | grep -q '2:4' || fail "2:4 was not recognised"
+    run 0 stat "$reference/pruned_sparsegpt_50.safetensors" --csv
+    column "$scratch/out" patterns model.layers.0.mlp.up_proj.weight | grep -q '2:4' && fail "an unstructured model as 2:4"
+fi
+
 # Pruning, and what the written file holds.
 run 0 prune "$sample" "$scratch/half" --sparsity 50%
 run 0 stat "$scratch/half" --csv
