@@ -114,3 +114,11 @@ endif
 EXTRA_DIST += tests/shell.sh tests/make_shapes.sh tests/cli_test.sh tests/prune_kill_test.sh tests/signal_test.sh tests/memory_test.sh
 TESTS += tests/cli_test.sh tests/prune_kill_test.sh tests/signal_test.sh
 LONG_TESTS += tests/memory_test.sh tests/prune_kill_test.sh
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/engine_golden_test
+tests_engine_golden_test_SOURCES = tests/engine_golden_test.c tests/golden.c tests/golden.h
+tests_engine_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_engine_golden_test_LDADD = $(unit_libs)
+TESTS += tests/engine_golden_test
+endif

@@ -3,6 +3,7 @@
 #define SECATEUR_ENGINE_H
 
 #include "engine/gemm.h"
+#include "engine/norm.h"
 #include "engine/position.h"
 #include "model/model.h"
 
@@ -64,18 +65,22 @@ struct engine {
     int64_t length, tokens;
     struct gemm gemm;
     struct positions positions;
-    float *vectors; /* norms and biases of the block at work, widened */
-    size_t vectors_used, vectors_size;
+    float *vectors;          /* norms and biases, widened: those outside blocks, then those of `loaded` */
+    const float **vector_at; /* where a weight's vector lies there; NULL: nowhere */
+    size_t outer_vectors;    /* floats of those outside blocks */
+    int64_t loaded;          /* the block whose vectors are there */
+    struct norm *head_norms; /* of the queries' heads, then the keys' */
     /* workspace, [tokens × ...] */
     float *normed, *normed_2; /* hidden: inputs of the branches */
     float *qkv;               /* (heads + 2 kv heads) × head_dim */
     float *context;           /* heads × head_dim */
     float *output;            /* hidden: what attention gives */
-    float *units;             /* 2 × intermediate (gated), or intermediate */
+    float *units;             /* 2 × intermediate where gated, or intermediate */
+    float *hidden;            /* intermediate: units after the activation */
     float *fed;               /* hidden: what the feed-forward gives */
-    float *before;            /* hidden: the block's input, for an observer */
+    float *before;            /* hidden: the block's input */
     float *attention_scratch; /* for each thread */
-    struct expert_space *experts;
+    struct routing *routing;  /* of mixtures of experts */
     const struct block_observer *observer;
     struct progress *progress;
 };
@@ -107,17 +112,27 @@ bool engine_final(struct engine *engine, float *y, const float *x, int64_t rows,
 /* logits[rows × (end - begin)] of the tokens' vocabulary entries [begin, end), multiplied and capped as the model does.
  */
 bool engine_logits(struct engine *engine, float *logits, const float *final, int64_t rows, int64_t begin, int64_t end,
-                   struct error *error);
+                   struct progress *progress, struct error *error);
 
-/* A vector of the block (MODEL_NO_BLOCK: outside) as f32, NULL when the model has none. Valid until the block ends. */
-const float *engine_vector(struct engine *engine, int64_t block, enum role role, int64_t expert, bool bias);
+/* A vector (norm, bias) of the block at work (MODEL_NO_BLOCK: outside) as f32, NULL when the model has none. */
+const float *engine_vector(const struct engine *engine, int64_t block, enum role role, int64_t expert, bool bias);
 
-/* y = x Wᵀ + bias for the matrix of a role of the block. */
+/* y[rows × hidden] = the norm of that role of rows of x. y may be x. */
+void engine_norm(const struct engine *engine, float *y, const float *x, int64_t block, enum role role, int64_t rows);
+
+/* y = x Wᵀ + bias for a matrix, its bias included. */
 bool engine_product(struct engine *engine, float *y, int64_t y_stride, const float *x, const struct weight *weight,
                     int64_t rows, struct error *error);
 
-/* Tells the observer of the input of `matrix` and of all that share it. */
+/* Tells the observer of the input of a matrix and of all that share it. */
 bool engine_observe(struct engine *engine, const struct weight *weight, const float *x, int64_t rows,
                     const struct batch *batch, struct error *error);
+
+/* The same for an input with more to say: x, rows, batch, tokens and routing are set by the caller. */
+bool engine_observe_input(struct engine *engine, const struct weight *weight, struct observed_input *input,
+                          struct error *error);
+
+/* Makes a block's vectors those that engine_vector finds. engine_block does it. */
+void engine_load(struct engine *engine, int64_t block);
 
 #endif

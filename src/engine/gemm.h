@@ -14,10 +14,12 @@ enum compute { COMPUTE_F32, COMPUTE_BF16 };
 /* Whether this processor multiplies bf16; without it COMPUTE_BF16 runs as COMPUTE_F32. */
 bool gemm_has_bf16(void);
 
-/* Where a matrix's numbers come from: [rows × columns] in memory where `values` is given, else the file. */
+/* Where a matrix's numbers come from: [rows × columns] in memory where `values` is given, else the file; and which of
+ * its rows are wanted: [begin, end), or all when end is 0. */
 struct gemm_weights {
     const struct matrix *matrix;
     const float *values;
+    int64_t begin, end;
 };
 
 /* What products need besides their operands. */
@@ -36,7 +38,7 @@ void gemm_free(struct gemm *gemm);
 /* Bytes that gemm_create takes. */
 uint64_t gemm_bytes(enum compute compute, int64_t largest_columns, int64_t largest_tokens);
 
-/* y[tokens × matrix rows], leading dimension y_stride, = x[tokens × columns] Wᵀ + bias (bias NULL: none). Adds the
+/* y[tokens × rows wanted], leading dimension y_stride, = x[tokens × columns] Wᵀ + bias (bias NULL: none). Adds the
  * operations done to progress and fails only when that is cancelled (within about 100 ms). */
 bool gemm_multiply(struct gemm *gemm, float *y, int64_t y_stride, const float *x, const struct gemm_weights *weights,
                    const float *bias, int64_t tokens, struct progress *progress, struct error *error);

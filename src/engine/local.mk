@@ -1,8 +1,33 @@
 libsecateur_a_SOURCES += \
+  src/engine/activation.c \
+  src/engine/activation.h \
+  src/engine/attention.c \
+  src/engine/attention.h \
+  src/engine/attention_run.c \
+  src/engine/block.c \
+  src/engine/ends.c \
+  src/engine/engine.c \
   src/engine/engine.h \
+  src/engine/evaluate.c \
   src/engine/evaluate.h \
+  src/engine/experts.c \
+  src/engine/experts.h \
+  src/engine/feed_forward.c \
+  src/engine/feed_forward.h \
+  src/engine/gemm.c \
   src/engine/gemm.h \
+  src/engine/gemm_bf16.c \
+  src/engine/gemm_bf16.h \
+  src/engine/generate.c \
   src/engine/generate.h \
+  src/engine/loss.c \
   src/engine/loss.h \
+  src/engine/norm.c \
+  src/engine/norm.h \
+  src/engine/position.c \
   src/engine/position.h \
-  src/engine/stream.h
+  src/engine/states.c \
+  src/engine/states.h \
+  src/engine/stream.c \
+  src/engine/stream.h \
+  src/engine/vector.h

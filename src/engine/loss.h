@@ -28,6 +28,12 @@ bool loss_compare(struct prediction *out, struct prediction *other_out, double *
 /* logits[length × vocabulary] of one window. */
 bool loss_logits(float *logits, struct stream *stream, size_t window, struct progress *progress, struct error *error);
 
+/* logits[vocabulary] behind the last token of the only window. */
+bool loss_last_logits(float *logits, struct stream *stream, struct progress *progress, struct error *error);
+
+/* Bytes that these functions take while they run, for so many tokens at once. */
+uint64_t loss_bytes(const struct model *model, int64_t tokens);
+
 /* Operations of the output matrix for so many windows. */
 uint64_t loss_work(const struct stream *stream, size_t windows);
 

@@ -29,8 +29,4 @@ const struct rotary *positions_rotary(const struct positions *positions, const s
 /* Turns one head's vector at `position`: inverse turns it back (the backward pass). */
 void rotary_turn(float *head, const struct rotary *rotary, int64_t position, bool interleaved, bool inverse);
 
-/* Position of each token of a window as ALiBi and OPT count it: tokens before it that are not padding; mask NULL: its
- * index. Padding gets 0. */
-void positions_count(int32_t *out, const uint8_t *mask, int64_t length);
-
 #endif
