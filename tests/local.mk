@@ -122,3 +122,16 @@ tests_engine_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_
 tests_engine_golden_test_LDADD = $(unit_libs)
 TESTS += tests/engine_golden_test
 endif
+
+# The real program in a pseudo-terminal.
+if HAVE_CMOCKA
+if HAVE_VTERM
+check_PROGRAMS += tests/screen_test
+tests_screen_test_SOURCES = tests/term/screen_test.c tests/term/pty.c tests/term/pty.h
+tests_screen_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"' -DABS_TOP_BUILDDIR='"$(abs_top_builddir)"'
+tests_screen_test_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS)
+tests_screen_test_LDADD = $(VTERM_LIBS) $(CMOCKA_LIBS)
+TESTS += tests/screen_test
+endif
+endif
+EXTRA_DIST += tests/screens
