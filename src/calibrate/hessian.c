@@ -191,6 +191,25 @@ void hessian_merge(struct hessian *hessian, const struct hessian *other) {
     hessian->sequences += other->sequences;
 }
 
+void hessian_multiply(double *y, const struct hessian *hessian, const double *x) {
+    int tile = (int)hessian->tile;
+    memset(y, 0, (size_t)hessian->n * sizeof *y);
+    for (int64_t row = 0; row < hessian->tiles; row++)
+        for (int64_t column = row; column < hessian->tiles; column++) {
+            const double *sum = tile_at(hessian, row, column);
+            int height = (int)edge(hessian, row);
+            int width = (int)edge(hessian, column);
+            int64_t top = row * hessian->tile;
+            int64_t left = column * hessian->tile;
+            if (row == column) {
+                cblas_dsymv(CblasRowMajor, CblasUpper, height, 1, sum, tile, x + top, 1, 1, y + top, 1);
+                continue;
+            }
+            cblas_dgemv(CblasRowMajor, CblasNoTrans, height, width, 1, sum, tile, x + left, 1, 1, y + top, 1);
+            cblas_dgemv(CblasRowMajor, CblasTrans, height, width, 1, sum, tile, x + top, 1, 1, y + left, 1);
+        }
+}
+
 struct quadratic_work {
     const struct hessian *hessian;
     const float *d;

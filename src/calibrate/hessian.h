@@ -41,6 +41,9 @@ double hessian_scale(const struct hessian *hessian, bool by_sequences);
 /* Adds another Hessian of the same inputs (more text, another machine). */
 void hessian_merge(struct hessian *hessian, const struct hessian *other);
 
+/* y[n] = A x[n], where A is the sum. */
+void hessian_multiply(double *y, const struct hessian *hessian, const double *x);
+
 /* tr(D A Dᵀ) for D[rows × n], where A is the sum: the output error ‖D X‖²_F of a change D of a matrix. Workspace n × 64
  * floats. */
 bool hessian_quadratic(double *value, const struct hessian *hessian, const float *d, int64_t rows, struct error *error);

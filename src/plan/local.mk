@@ -3,6 +3,7 @@ libsecateur_a_SOURCES += \
   src/plan/budget.c \
   src/plan/count.c src/plan/count.h \
   src/plan/curve.c src/plan/curve.h \
+  src/plan/findings.c src/plan/findings.h \
   src/plan/forecast.c src/plan/forecast.h \
   src/plan/history.c \
   src/plan/plan.c src/plan/plan.h src/plan/plan_state.h \
