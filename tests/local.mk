@@ -133,5 +133,9 @@ tests_screen_test_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS)
 tests_screen_test_LDADD = $(VTERM_LIBS) $(CMOCKA_LIBS)
 TESTS += tests/screen_test
 endif
+check_PROGRAMS += tests/keymap_test
+tests_keymap_test_SOURCES = tests/keymap_test.c
+tests_keymap_test_LDADD = libviews.a libsecateur.a $(CMOCKA_LIBS) $(screen_libs) $(engine_libs)
+TESTS += tests/keymap_test
 endif
 EXTRA_DIST += tests/screens

@@ -198,6 +198,28 @@ HANDLER(run_bind) {
     return keymap_bind(values[0].text, values[1].text, values[2].text ? values[2].text : "", error);
 }
 
+HANDLER(run_pause) {
+    (void)values;
+    struct screen *screen = screen_of(workbench);
+    if (!jobs_busy(workbench->jobs))
+        return error_set(error, ERROR_USAGE, "nothing is running that could be paused");
+    screen->paused = !screen->paused;
+    jobs_pause(workbench->jobs, screen->paused);
+    text_add(output, "%s", screen->paused ? "paused; p goes on" : "going on");
+    return true;
+}
+
+HANDLER(run_cancel) {
+    (void)values;
+    if (!jobs_busy(workbench->jobs))
+        return error_set(error, ERROR_USAGE, "nothing is running that could be cancelled");
+    screen_of(workbench)->paused = false;
+    jobs_pause(workbench->jobs, false);
+    jobs_cancel(workbench->jobs);
+    text_add(output, "cancelled; what was finished is kept");
+    return true;
+}
+
 static const char *const session_actions[] = {"restore", "discard", NULL};
 
 HANDLER(run_session) {
@@ -323,6 +345,8 @@ static const struct command commands[] = {
     {"option", NULL, "show or change an option of the screen; `set NAME VALUE` does the same", NULL,
      WITH(option_arguments), COMMAND_SCREEN, run_option},
     {"bind", NULL, "bind a key to a command line", NULL, WITH(bind_arguments), COMMAND_SCREEN, run_bind},
+    {"pause", NULL, "pause the running job, or let it go on", NULL, NULL, 0, COMMAND_SCREEN, run_pause},
+    {"cancel", NULL, "stop the running job; what is finished is kept", NULL, NULL, 0, COMMAND_SCREEN, run_cancel},
     {"session", NULL, "bring back or set aside the earlier work on this model", NULL, WITH(session_arguments),
      COMMAND_SCREEN, run_session},
     {"redraw", NULL, "draw the screen again", NULL, NULL, 0, COMMAND_SCREEN, run_redraw},

@@ -21,7 +21,7 @@ struct screen {
     bool message_is_error;
     char search[128], filter[128];
     enum prompt_purpose purpose;
-    bool mouse, dirty, job_failed_shown, save_failed;
+    bool mouse, dirty, job_failed_shown, save_failed, paused;
     uint64_t plan_revision, knowledge; /* of the last refresh */
     double drawn;                      /* when */
     struct canvas view_canvas;         /* of the last frame, for the mouse */
