@@ -1,0 +1,389 @@
+#include "workbench/prune_data.h"
+
+#include "base/memory.h"
+#include "calibrate/calibrate.h"
+#include "engine/stream.h"
+#include "prune/factor.h"
+#include "prune/schedule.h"
+#include "workbench/prune_output.h"
+#include "workbench/source.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* An expert with fewer tokens than this is named in the report. */
+#define FEW_TOKENS 256
+
+struct data_run {
+    struct prune_run *run;
+    struct writer *writer;
+    struct progress *progress;
+    struct corpus corpus;
+    struct stream *stream;
+    struct weight_source source;
+    float **pruned;             /* [matrix_count]: final weights of the block in hand, as they are stored; NULL otherwise */
+    bool overridden;            /* the stream sees them */
+    struct gathering gathering; /* of the block in hand */
+    struct factor *factor;      /* of the input seen last */
+    const struct gathered_input *factor_input;
+    double factor_damping;
+};
+
+static const float *find_weights(void *context, size_t matrix) {
+    const struct data_run *data = context;
+    return data->overridden ? data->pruned[matrix] : NULL;
+}
+
+bool prune_data_needed(const struct prune_run *run) {
+    for (size_t i = 0; i < run->count; i++)
+        if (method_needs(&run->tasks[i].chain) != METHOD_NEEDS_NOTHING)
+            return true;
+    return false;
+}
+
+static const struct matrix *matrix_of(const struct data_run *data, size_t task) {
+    return &data->run->workbench->model->matrices[data->run->tasks[task].matrix];
+}
+
+static size_t tensor_of(const struct data_run *data, size_t task) {
+    return checkpoint_index(data->run->workbench->model->checkpoint, matrix_of(data, task)->tensor);
+}
+
+static void drop_factor(struct data_run *data) {
+    factor_free(data->factor);
+    data->factor = NULL;
+    data->factor_input = NULL;
+}
+
+/* ---- one matrix ---- */
+
+/* What a matrix's method is told of its input. An expert without tokens has nothing to go by but its weights. */
+static const struct gathered_input *input_of(const struct data_run *data, size_t task) {
+    const struct gathered_input *input = gathering_input(&data->gathering, data->run->tasks[task].matrix);
+    return input != NULL && input->statistics.tokens > 0 ? input : NULL;
+}
+
+static void say_few_tokens(struct layer_report *report, const struct gathered_input *input) {
+    if (input == NULL)
+        (void)snprintf(report->note, sizeof report->note, "no token was routed here: cut by magnitude");
+    else if (input->statistics.tokens < FEW_TOKENS && report->note[0] == '\0')
+        (void)snprintf(report->note, sizeof report->note, "only %llu tokens were seen",
+                       (unsigned long long)input->statistics.tokens);
+}
+
+static bool solve(struct data_run *data, float *weights, size_t index, double sparsity, struct error *error) {
+    struct prune_run *run = data->run;
+    const struct prune_task *task = &run->tasks[index];
+    const struct matrix *matrix = matrix_of(data, index);
+    const struct gathered_input *input = input_of(data, index);
+    struct layer layer = {.name = matrix->name,
+                          .weights = weights,
+                          .rows = matrix->rows,
+                          .columns = matrix->columns,
+                          .input = input != NULL ? &input->statistics : NULL,
+                          .pattern = task->pattern,
+                          .sparsity = sparsity,
+                          .options = run->settings.layer};
+    layer.options.reference = run->settings.reference;
+    struct method_chain magnitude;
+    const struct method_chain *chain = &task->chain;
+    if (input == NULL && method_needs(chain) != METHOD_NEEDS_NOTHING) {
+        if (!method_parse(&magnitude, "magnitude", error))
+            return false;
+        chain = &magnitude;
+    }
+    if (input != data->factor_input)
+        drop_factor(data);
+    layer.factor = data->factor;
+    bool ok = method_run(&layer, chain, data->progress, error);
+    data->factor = layer.factor;
+    data->factor_input = input;
+    run->records[index].report = layer.report;
+    if (ok && method_needs(&task->chain) != METHOD_NEEDS_NOTHING)
+        say_few_tokens(&run->records[index].report, input);
+    return ok;
+}
+
+/* Relative output error ‖(W − Ŵ)X‖²/‖WX‖² of what will be stored, from the full Hessian; NaN without one. */
+static bool measure(struct data_run *data, size_t index, const float *weights, struct error *error) {
+    const struct matrix *matrix = matrix_of(data, index);
+    const struct gathered_input *input = input_of(data, index);
+    struct prune_record *record = &data->run->records[index];
+    record->error = NAN;
+    if (input == NULL || input->statistics.hessian == NULL || !data->run->settings.measure)
+        return true;
+    size_t count = (size_t)matrix->rows * (size_t)matrix->columns;
+    float *dense = memory_alloc_aligned(count, sizeof *dense, error);
+    if (dense == NULL)
+        return false;
+    double energy = 0;
+    double lost = 0;
+    matrix_read(dense, matrix, 0, matrix->rows);
+    bool ok = hessian_quadratic(&energy, input->statistics.hessian, dense, matrix->rows, error);
+    for (size_t i = 0; i < count; i++)
+        dense[i] -= weights[i];
+    ok = ok && hessian_quadratic(&lost, input->statistics.hessian, dense, matrix->rows, error);
+    record->error = energy > 0 ? lost / energy : 0;
+    memory_free(dense);
+    return ok;
+}
+
+/* Weights as the output's type holds them: what later blocks and the measured error see. */
+static bool round_weights(float *weights, size_t count, enum dtype dtype, struct error *error) {
+    uint8_t *stored = dtype == DTYPE_F32 ? NULL : memory_alloc(count, dtype_info(dtype)->bytes, error);
+    if (stored == NULL)
+        return dtype == DTYPE_F32;
+    dtype_narrow(stored, weights, dtype, count);
+    dtype_widen(weights, stored, dtype, count);
+    memory_free(stored);
+    return true;
+}
+
+static bool prune_task(struct data_run *data, size_t index, double sparsity, bool last, struct error *error) {
+    const struct matrix *matrix = matrix_of(data, index);
+    size_t matrix_index = data->run->tasks[index].matrix;
+    size_t count = (size_t)matrix->rows * (size_t)matrix->columns;
+    double begun = progress_clock();
+    job_stage(data->run->workbench->jobs, "pruning %s", matrix->name);
+    float *weights = data->pruned[matrix_index];
+    if (weights == NULL) {
+        weights = memory_alloc_aligned(count, sizeof *weights, error);
+        if (weights == NULL)
+            return false;
+        data->pruned[matrix_index] = weights;
+        matrix_read(weights, matrix, 0, matrix->rows);
+    }
+    bool ok = solve(data, weights, index, sparsity, error) &&
+              round_weights(weights, count, writer_dtype(data->writer, tensor_of(data, index)), error);
+    if (ok && last)
+        ok = measure(data, index, weights, error) &&
+             prune_output(data->writer, matrix, tensor_of(data, index), weights,
+                          method_repairs(&data->run->tasks[index].chain), error);
+    data->run->records[index].seconds += progress_clock() - begun;
+    data->run->finished += ok && last;
+    progress_add(data->progress, 2 * (uint64_t)count * (uint64_t)matrix->columns);
+    return ok || (error->code != ERROR_CANCELLED && error_prefix(error, "%s", matrix->name));
+}
+
+/* ---- one block ---- */
+
+struct range {
+    size_t first, end; /* tasks of the block */
+};
+
+static struct range tasks_of_block(const struct data_run *data, int64_t block) {
+    struct range range = {0, 0};
+    while (range.first < data->run->count && matrix_of(data, range.first)->block != block)
+        range.first++;
+    range.end = range.first;
+    while (range.end < data->run->count && matrix_of(data, range.end)->block == block)
+        range.end++;
+    return range;
+}
+
+static bool done_before(const struct data_run *data, size_t task) {
+    return data->run->records[task].resumed;
+}
+
+static bool all_done(const struct data_run *data, struct range tasks) {
+    for (size_t i = tasks.first; i < tasks.end; i++)
+        if (!done_before(data, i))
+            return false;
+    return true;
+}
+
+/* Reads back what an earlier run has written of this block. */
+static bool take_finished(struct data_run *data, struct range tasks, struct error *error) {
+    for (size_t i = tasks.first; i < tasks.end; i++) {
+        const struct matrix *matrix = matrix_of(data, i);
+        if (!done_before(data, i))
+            continue;
+        float *weights = memory_alloc_aligned((size_t)matrix->tensor->count, sizeof *weights, error);
+        if (weights == NULL)
+            return false;
+        data->pruned[data->run->tasks[i].matrix] = weights;
+        if (!prune_output_read(weights, data->writer, matrix, tensor_of(data, i), error))
+            return false;
+        data->run->records[i].error = NAN;
+        data->run->finished++;
+    }
+    return true;
+}
+
+static void drop_block(struct data_run *data, struct range tasks) {
+    drop_factor(data);
+    gathering_free(&data->gathering);
+    for (size_t i = tasks.first; i < tasks.end; i++) {
+        memory_free(data->pruned[data->run->tasks[i].matrix]);
+        data->pruned[data->run->tasks[i].matrix] = NULL;
+    }
+}
+
+static bool needs_hessian(const struct data_run *data, struct range tasks) {
+    bool full = data->run->settings.measure;
+    for (size_t i = tasks.first; i < tasks.end; i++)
+        full = full || method_needs(&data->run->tasks[i].chain) == METHOD_NEEDS_HESSIAN;
+    return full;
+}
+
+/* Runs the text through the block and gathers its inputs. */
+static bool gather(struct data_run *data, int64_t block, struct range tasks, bool keep, struct error *error) {
+    drop_factor(data);
+    gathering_free(&data->gathering);
+    job_stage(data->run->workbench->jobs, "calibrating block %lld", (long long)block);
+    if (!gathering_create(&data->gathering, data->run->workbench->model, block, needs_hessian(data, tasks),
+                          data->run->settings.compute == COMPUTE_BF16, error))
+        return false;
+    struct block_observer observer = gathering_observer(&data->gathering);
+    return stream_pass(data->stream, &observer, keep, data->progress, error);
+}
+
+/* Sparsity of a task in one round of several; N:M patterns know no halfway. */
+static double round_sparsity(const struct data_run *data, size_t task, int round) {
+    const struct prune_task *given = &data->run->tasks[task];
+    if (given->pattern.kind == PATTERN_N_M)
+        return given->sparsity;
+    return schedule_cubic(0, given->sparsity, round, data->run->settings.rounds);
+}
+
+/* All matrices see the block as it was before this round. */
+static bool prune_together(struct data_run *data, int64_t block, struct range tasks, bool keep, struct error *error) {
+    int rounds = data->run->settings.rounds;
+    for (int round = 1; round <= rounds; round++) {
+        data->overridden = round > 1;
+        if (!gather(data, block, tasks, keep && round == rounds, error))
+            return false;
+        for (size_t i = tasks.first; i < tasks.end; i++)
+            if (!done_before(data, i) && !prune_task(data, i, round_sparsity(data, i, round), round == rounds, error))
+                return false;
+    }
+    return true;
+}
+
+/* Matrix after matrix: each distinct input is gathered after all matrices before it have been pruned. */
+static bool prune_in_order(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
+    data->overridden = true;
+    for (size_t i = tasks.first; i < tasks.end;) {
+        size_t next = i;
+        while (next < tasks.end && matrix_of(data, next)->input == matrix_of(data, i)->input)
+            next++;
+        struct range group = {i, next};
+        if (!all_done(data, group) && !gather(data, block, tasks, false, error))
+            return false;
+        for (size_t j = i; j < next; j++)
+            if (!done_before(data, j) && !prune_task(data, j, data->run->tasks[j].sparsity, true, error))
+                return false;
+        i = next;
+    }
+    return true;
+}
+
+static bool prune_block_tasks(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
+    bool ok = true;
+    bool dense = data->run->settings.sequence == PRUNE_DENSE;
+    bool finished = all_done(data, tasks);
+    if (!dense || !finished)
+        ok = take_finished(data, tasks, error);
+    data->overridden = false;
+    if (ok && !finished)
+        ok = data->run->settings.sequence == PRUNE_IN_ORDER ? prune_in_order(data, block, tasks, error)
+                                                            : prune_together(data, block, tasks, dense, error);
+    if (!ok || (dense && !finished))
+        return ok;
+    data->overridden = !dense;
+    job_stage(data->run->workbench->jobs, "block %lld: text through the pruned block", (long long)block);
+    return stream_pass(data->stream, NULL, true, data->progress, error);
+}
+
+static bool prune_block(struct data_run *data, int64_t block, struct error *error) {
+    struct range tasks = tasks_of_block(data, block);
+    bool ok = prune_block_tasks(data, block, tasks, error);
+    drop_block(data, tasks);
+    return ok;
+}
+
+/* ---- all of it ---- */
+
+/* What lies outside the blocks is last, and only methods that need no data reach it. */
+static bool prune_outside(struct data_run *data, struct error *error) {
+    for (size_t i = 0; i < data->run->count; i++) {
+        if (matrix_of(data, i)->block >= 0 || done_before(data, i))
+            continue;
+        if (method_needs(&data->run->tasks[i].chain) != METHOD_NEEDS_NOTHING)
+            return error_set(error, ERROR_USAGE, "%s lies outside the blocks, where inputs are not gathered: use method magnitude",
+                             matrix_of(data, i)->name);
+        bool ok = prune_task(data, i, data->run->tasks[i].sparsity, true, error);
+        memory_free(data->pruned[data->run->tasks[i].matrix]);
+        data->pruned[data->run->tasks[i].matrix] = NULL;
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static int64_t last_block(const struct data_run *data) {
+    int64_t last = -1;
+    for (size_t i = 0; i < data->run->count; i++)
+        last = matrix_of(data, i)->block > last ? matrix_of(data, i)->block : last;
+    return last;
+}
+
+uint64_t prune_data_work(const struct prune_run *run, size_t windows, size_t length) {
+    const struct model *model = run->workbench->model;
+    uint64_t work = 0;
+    uint64_t passes = run->settings.sequence == PRUNE_DENSE ? 1 : run->settings.sequence == PRUNE_IN_ORDER ? 5 : 2;
+    for (size_t b = 0; b < model->block_count; b++)
+        work += passes * engine_block_work(model, (int64_t)b, (int64_t)windows, (int64_t)length);
+    for (size_t i = 0; i < run->count; i++) {
+        const struct matrix *matrix = &model->matrices[run->tasks[i].matrix];
+        work += 2 * (uint64_t)matrix->tensor->count * (uint64_t)matrix->columns;
+    }
+    return work;
+}
+
+static void say_start(struct data_run *data) {
+    struct prune_run *run = data->run;
+    struct text line = {0};
+    char bytes[TEXT_NUMBER_SIZE];
+    uint64_t states;
+    struct stream_options options = {.compute = run->settings.compute, .states_memory = memory_limit() / 2};
+    uint64_t memory = stream_memory(&states, run->workbench->model, data->corpus.windows, data->corpus.length, &options);
+    source_describe(&line, &data->corpus);
+    text_add(&line, "; %s of working memory for the text", text_bytes(bytes, (double)memory));
+    job_log(run->workbench->jobs, "%s", text_string(&line));
+    text_free(&line);
+}
+
+static bool open_stream(struct data_run *data, struct error *error) {
+    const struct prune_settings *settings = &data->run->settings;
+    const struct model *model = data->run->workbench->model;
+    if (!source_open(&data->corpus, model, settings->source, &settings->corpus, error))
+        return false;
+    say_start(data);
+    data->source = (struct weight_source){find_weights, data};
+    struct stream_options options = {
+        .compute = settings->compute, .weights = &data->source, .states_memory = memory_limit() / 2};
+    data->stream = stream_open(model, data->corpus.ids, data->corpus.mask, data->corpus.windows, data->corpus.length, &options,
+                               error);
+    return data->stream != NULL;
+}
+
+bool prune_data_run(struct prune_run *run, struct writer *writer, struct progress *progress, struct error *error) {
+    struct data_run data = {.run = run, .writer = writer, .progress = progress};
+    const struct model *model = run->workbench->model;
+    for (size_t i = 0; i < run->count; i++)
+        run->records[i].resumed = writer_has(writer, tensor_of(&data, i));
+    data.pruned = memory_alloc(model->matrix_count, sizeof *data.pruned, error);
+    bool ok = data.pruned != NULL && open_stream(&data, error);
+    if (ok) {
+        atomic_fetch_add(&progress->total, prune_data_work(run, data.corpus.windows, data.corpus.length));
+        ok = stream_pass(data.stream, NULL, true, progress, error);
+    }
+    for (int64_t block = 0; ok && block <= last_block(&data); block++)
+        ok = prune_block(&data, block, error);
+    ok = ok && prune_outside(&data, error);
+    stream_close(data.stream);
+    corpus_close(&data.corpus);
+    memory_free(data.pruned);
+    return ok;
+}
