@@ -316,6 +316,22 @@ bool writer_write_floats(struct writer *writer, size_t tensor, const float *valu
     return true;
 }
 
+bool writer_read_floats(float *values, const struct writer *writer, size_t tensor, struct error *error) {
+    const struct writer_tensor *stored = &writer->tensors[tensor];
+    const struct tensor *source = &writer->source->tensors[tensor];
+    size_t element = dtype_info(stored->dtype)->bytes;
+    for (size_t done = 0; done < stored->bytes;) {
+        size_t piece = stored->bytes - done < WRITER_BUFFER ? stored->bytes - done : WRITER_BUFFER;
+        ssize_t got = pread(writer->files[source->file], writer->buffer, piece, (off_t)(stored->offset + done));
+        if (got < 0 || (size_t)got != piece)
+            return error_set_errno(error, ERROR_FAILURE, "cannot read tensor \"%s\" back from %s", source->name,
+                                   writer->partial);
+        dtype_widen(values + done / element, writer->buffer, stored->dtype, piece / element);
+        done += piece;
+    }
+    return true;
+}
+
 /* Elements [first, first + count) of the source, in the output's dtype, into the buffer. */
 static const void *convert(const struct writer *writer, size_t tensor, size_t first, size_t count) {
     const struct tensor *source = &writer->source->tensors[tensor];

@@ -44,6 +44,10 @@ bool writer_write(struct writer *writer, size_t tensor, const void *bytes, size_
 /* As writer_write, `count` values rounded to the output's dtype. */
 bool writer_write_floats(struct writer *writer, size_t tensor, const float *values, size_t count, struct error *error);
 
+/* values[count of the tensor] of a finished tensor, as the output stores them: what a run that goes on takes up again.
+ */
+bool writer_read_floats(float *values, const struct writer *writer, size_t tensor, struct error *error);
+
 /* Copies every tensor not written, and all small files; syncs; opens the result and verifies each tensor: copied ones
  * against the source's bytes, others against the hash of what was handed in, which must hold no -0. Can be cancelled
  * and called again. progress counts bytes and may be NULL. */

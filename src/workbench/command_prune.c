@@ -3,6 +3,7 @@
 #include "plan/plan_csv.h"
 #include "workbench/commands.h"
 #include "workbench/prune_run.h"
+#include "workbench/source.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,12 +17,24 @@ enum {
     PRUNE_DTYPE,
     PRUNE_COMPAT,
     PRUNE_FORCE,
-    PRUNE_RESUME
+    PRUNE_RESUME,
+    PRUNE_CALIBRATE,
+    PRUNE_WINDOWS,
+    PRUNE_LENGTH,
+    PRUNE_SEED,
+    PRUNE_SEQUENTIAL,
+    PRUNE_MEASURE,
+    PRUNE_ROUNDS,
+    PRUNE_DAMPING,
+    PRUNE_BLOCK,
+    PRUNE_BITS,
+    PRUNE_ITERATIONS
 };
 
 static const char *const global_pattern[] = {"global", NULL};
 static const char *const dtypes[] = {"f64", "f32", "f16", "bf16", "f8_e4m3", "f8_e5m2", NULL};
 static const char *const conventions[] = {"reference", NULL};
+static const char *const sequences[] = {"no", "yes", "dense", NULL}; /* in the order of enum prune_sequence */
 
 static const struct argument arguments[] = {
     [PRUNE_OUT] = {.name = "out",
@@ -54,7 +67,76 @@ static const struct argument arguments[] = {
                       .help = "cut as the published scripts do: one weight more, and all ties"},
     [PRUNE_FORCE] = {.name = "force", .kind = ARGUMENT_FLAG, .help = "replace a model that is there already"},
     [PRUNE_RESUME] = {.name = "resume", .kind = ARGUMENT_FLAG, .help = "demand an unfinished run to go on with"},
+    [PRUNE_CALIBRATE] = {.name = "calibrate",
+                         .kind = ARGUMENT_PATH,
+                         .help = "text for methods that need data: a file, a folder, .jsonl or .npy of token ids"},
+    [PRUNE_WINDOWS] = {.name = "windows",
+                       .kind = ARGUMENT_INTEGER,
+                       .low = 1,
+                       .high = 1000000,
+                       .help = "windows of that text, at random places; 128 unless given (all of a .npy)"},
+    [PRUNE_LENGTH] = {.name = "length",
+                      .kind = ARGUMENT_INTEGER,
+                      .low = 2,
+                      .high = 1000000,
+                      .help = "tokens in a window; the smaller of 2048 and the model's limit unless given"},
+    [PRUNE_SEED] = {.name = "seed",
+                    .kind = ARGUMENT_INTEGER,
+                    .low = 0,
+                    .high = INT64_MAX,
+                    .fallback = "0",
+                    .help = "of the random places"},
+    [PRUNE_SEQUENTIAL] = {.name = "sequential",
+                          .kind = ARGUMENT_CHOICE,
+                          .choices = sequences,
+                          .fallback = "no",
+                          .help =
+                              "inputs of a block: from the pruned blocks before it (no), matrix after matrix inside "
+                              "it as well (yes), or of the dense model (dense)"},
+    [PRUNE_MEASURE] = {.name = "measure",
+                       .kind = ARGUMENT_FLAG,
+                       .fallback = "yes",
+                       .help = "measure the output error of every matrix with the full Hessian"},
+    [PRUNE_ROUNDS] = {.name = "rounds",
+                      .kind = ARGUMENT_INTEGER,
+                      .low = 1,
+                      .high = 100,
+                      .fallback = "1",
+                      .help = "prune each block in that many rounds along a cubic schedule"},
+    [PRUNE_DAMPING] = {.name = "damping",
+                       .kind = ARGUMENT_NUMBER,
+                       .help = "added to the Hessian's diagonal, as a share of its mean; 0.01 unless given"},
+    [PRUNE_BLOCK] = {.name = "block",
+                     .kind = ARGUMENT_INTEGER,
+                     .low = 1,
+                     .high = 4096,
+                     .help = "columns that sparsegpt chooses among at once; 128 unless given"},
+    [PRUNE_BITS] = {.name = "bits",
+                    .kind = ARGUMENT_INTEGER,
+                    .low = 2,
+                    .high = 8,
+                    .help = "sparsegpt also rounds the kept weights to that many bits"},
+    [PRUNE_ITERATIONS] = {.name = "iterations",
+                          .kind = ARGUMENT_INTEGER,
+                          .low = 1,
+                          .high = 10000,
+                          .help = "of an iterative method; its own default unless given"},
 };
+
+static void take_data_settings(struct prune_settings *settings, const struct value *values) {
+    settings->source = values[PRUNE_CALIBRATE].text;
+    settings->corpus.cut = CORPUS_RANDOM;
+    settings->corpus.windows = values[PRUNE_WINDOWS].integer;
+    settings->corpus.length = values[PRUNE_LENGTH].integer;
+    settings->corpus.seed = (uint64_t)values[PRUNE_SEED].integer;
+    settings->sequence = (enum prune_sequence)values[PRUNE_SEQUENTIAL].integer;
+    settings->measure = values[PRUNE_MEASURE].integer != 0;
+    settings->rounds = (int)values[PRUNE_ROUNDS].integer;
+    settings->layer.damping = values[PRUNE_DAMPING].number;
+    settings->layer.block = values[PRUNE_BLOCK].integer;
+    settings->layer.bits = (int)values[PRUNE_BITS].integer;
+    settings->layer.iterations = (int)values[PRUNE_ITERATIONS].integer;
+}
 
 static bool take_settings(struct prune_settings *settings, const struct value *values, struct error *error) {
     memset(settings, 0, sizeof *settings);
@@ -73,6 +155,7 @@ static bool take_settings(struct prune_settings *settings, const struct value *v
     settings->reference = values[PRUNE_COMPAT].given;
     settings->force = values[PRUNE_FORCE].integer != 0;
     settings->resume = values[PRUNE_RESUME].integer != 0;
+    take_data_settings(settings, values);
     return true;
 }
 
@@ -158,6 +241,7 @@ static bool run_prune(struct workbench *workbench, const struct value *values, s
     struct prune_settings settings;
     if (!take_settings(&settings, values, error))
         return false;
+    settings.compute = source_compute(&workbench->settings, settings.reference);
     struct plan *plan = make_plan(workbench, &settings, values, error);
     if (plan == NULL)
         return false;

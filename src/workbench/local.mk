@@ -16,6 +16,8 @@ libsecateur_a_SOURCES += \
   src/workbench/job.c src/workbench/job.h \
   src/workbench/manual.c src/workbench/manual.h \
   src/workbench/overview.c \
+  src/workbench/prune_data.c src/workbench/prune_data.h \
+  src/workbench/prune_output.c src/workbench/prune_output.h \
   src/workbench/prune_threshold.c src/workbench/prune_threshold.h \
   src/workbench/prune_record.c \
   src/workbench/prune_run.c src/workbench/prune_run.h \

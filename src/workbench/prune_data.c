@@ -21,8 +21,8 @@ struct data_run {
     struct corpus corpus;
     struct stream *stream;
     struct weight_source source;
-    float **pruned;             /* [matrix_count]: final weights of the block in hand, as they are stored; NULL otherwise */
-    bool overridden;            /* the stream sees them */
+    float **pruned;  /* [matrix_count]: final weights of the block in hand, as they are stored; NULL otherwise */
+    bool overridden; /* the stream sees them */
     struct gathering gathering; /* of the block in hand */
     struct factor *factor;      /* of the input seen last */
     const struct gathered_input *factor_input;
@@ -156,9 +156,9 @@ static bool prune_task(struct data_run *data, size_t index, double sparsity, boo
     bool ok = solve(data, weights, index, sparsity, error) &&
               round_weights(weights, count, writer_dtype(data->writer, tensor_of(data, index)), error);
     if (ok && last)
-        ok = measure(data, index, weights, error) &&
-             prune_output(data->writer, matrix, tensor_of(data, index), weights,
-                          method_repairs(&data->run->tasks[index].chain), error);
+        ok =
+            measure(data, index, weights, error) && prune_output(data->writer, matrix, tensor_of(data, index), weights,
+                                                                 method_repairs(&data->run->tasks[index].chain), error);
     data->run->records[index].seconds += progress_clock() - begun;
     data->run->finished += ok && last;
     progress_add(data->progress, 2 * (uint64_t)count * (uint64_t)matrix->columns);
@@ -310,7 +310,8 @@ static bool prune_outside(struct data_run *data, struct error *error) {
         if (matrix_of(data, i)->block >= 0 || done_before(data, i))
             continue;
         if (method_needs(&data->run->tasks[i].chain) != METHOD_NEEDS_NOTHING)
-            return error_set(error, ERROR_USAGE, "%s lies outside the blocks, where inputs are not gathered: use method magnitude",
+            return error_set(error, ERROR_USAGE,
+                             "%s lies outside the blocks, where inputs are not gathered: use method magnitude",
                              matrix_of(data, i)->name);
         bool ok = prune_task(data, i, data->run->tasks[i].sparsity, true, error);
         memory_free(data->pruned[data->run->tasks[i].matrix]);
@@ -347,7 +348,8 @@ static void say_start(struct data_run *data) {
     char bytes[TEXT_NUMBER_SIZE];
     uint64_t states;
     struct stream_options options = {.compute = run->settings.compute, .states_memory = memory_limit() / 2};
-    uint64_t memory = stream_memory(&states, run->workbench->model, data->corpus.windows, data->corpus.length, &options);
+    uint64_t memory =
+        stream_memory(&states, run->workbench->model, data->corpus.windows, data->corpus.length, &options);
     source_describe(&line, &data->corpus);
     text_add(&line, "; %s of working memory for the text", text_bytes(bytes, (double)memory));
     job_log(run->workbench->jobs, "%s", text_string(&line));
@@ -363,8 +365,8 @@ static bool open_stream(struct data_run *data, struct error *error) {
     data->source = (struct weight_source){find_weights, data};
     struct stream_options options = {
         .compute = settings->compute, .weights = &data->source, .states_memory = memory_limit() / 2};
-    data->stream = stream_open(model, data->corpus.ids, data->corpus.mask, data->corpus.windows, data->corpus.length, &options,
-                               error);
+    data->stream = stream_open(model, data->corpus.ids, data->corpus.mask, data->corpus.windows, data->corpus.length,
+                               &options, error);
     return data->stream != NULL;
 }
 

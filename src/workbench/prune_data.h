@@ -1,6 +1,6 @@
-/* Runs whose methods need data: block after block, the text runs through a block, its matrices are pruned by what was gathered,
- * and the text goes on through the pruned block. Every finished matrix is in the writer's journal, so that a killed run goes on
- * from the block where it stood, with the same result. */
+/* Runs whose methods need data: block after block, the text runs through a block, its matrices are pruned by what was
+ * gathered, and the text goes on through the pruned block. Every finished matrix is in the writer's journal, so that a
+ * killed run goes on from the block where it stood, with the same result. */
 #ifndef SECATEUR_PRUNE_DATA_H
 #define SECATEUR_PRUNE_DATA_H
 

@@ -5,6 +5,7 @@
 #include "workbench/csv.h"
 #include "workbench/prune_run.h"
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -24,6 +25,19 @@ static bool add_source(struct text *fingerprint, const struct checkpoint *checkp
     return true;
 }
 
+/* Everything about calibration that decides the written weights. */
+static void add_data(struct text *fingerprint, const struct prune_settings *settings) {
+    const struct layer_options *layer = &settings->layer;
+    if (settings->source == NULL)
+        return;
+    text_add(fingerprint, "text %s, %lld windows of %lld, seed %llu, sequence %d, compute %d, rounds %d\n",
+             settings->source, (long long)settings->corpus.windows, (long long)settings->corpus.length,
+             (unsigned long long)settings->corpus.seed, (int)settings->sequence, (int)settings->compute,
+             settings->rounds);
+    text_add(fingerprint, "damping %.17g, block %lld, bits %d, iterations %d\n", layer->damping,
+             (long long)layer->block, layer->bits, layer->iterations);
+}
+
 bool prune_run_fingerprint(struct text *fingerprint, const struct prune_run *run, struct error *error) {
     char pattern[PATTERN_TEXT_SIZE];
     text_add(fingerprint, "secateur " VERSION "\n");
@@ -32,6 +46,7 @@ bool prune_run_fingerprint(struct text *fingerprint, const struct prune_run *run
     text_add(fingerprint, "%s%s%s\n", run->settings.global ? "global " : "",
              run->settings.reference ? "reference " : "",
              run->settings.narrow ? dtype_info(run->settings.dtype)->name : "");
+    add_data(fingerprint, &run->settings);
     for (size_t i = 0; i < run->count; i++)
         text_add(fingerprint, "%s %.17g %s %s\n", matrix_of(run, i)->name, run->tasks[i].sparsity,
                  pattern_text(pattern, run->tasks[i].pattern), run->tasks[i].method);
@@ -52,6 +67,10 @@ static json_t *record_json(const struct prune_run *run, size_t index) {
         (void)json_object_set_new(json, "resumed", json_true());
     else
         (void)json_object_set_new(json, "seconds", json_real(record->seconds));
+    if (!isnan(record->error))
+        (void)json_object_set_new(json, "relative_error", json_real(record->error));
+    if (record->report.damping > 0)
+        (void)json_object_set_new(json, "damping", json_real(record->report.damping));
     if (record->report.note[0] != '\0')
         (void)json_object_set_new(json, "note", json_string(record->report.note));
     return json;
@@ -75,9 +94,18 @@ char *prune_run_json(const struct prune_run *run, struct error *error) {
     return copy;
 }
 
+/* A number behind a comma, or nothing where it is not known. */
+static void add_known(struct text *output, double value) {
+    text_add(output, ",");
+    if (!isnan(value))
+        csv_add_number(output, value);
+}
+
 static void say_csv(const struct prune_run *run, struct text *output) {
     char pattern[PATTERN_TEXT_SIZE];
-    text_add(output, "name,method,pattern,target_sparsity,target_zeros,zeros,sparsity,seconds\n");
+    text_add(output,
+             "name,method,pattern,target_sparsity,target_zeros,zeros,sparsity,damping,forecast_error,measured_error,"
+             "seconds\n");
     for (size_t i = 0; i < run->count; i++) {
         csv_add_string(output, matrix_of(run, i)->name);
         text_add(output, ",%s,%s,", run->tasks[i].method,
@@ -86,6 +114,9 @@ static void say_csv(const struct prune_run *run, struct text *output) {
         text_add(output, ",%llu,%llu,", (unsigned long long)run->tasks[i].planned,
                  (unsigned long long)run->records[i].zeros);
         csv_add_number(output, (double)run->records[i].zeros / (double)matrix_of(run, i)->tensor->count);
+        add_known(output, run->records[i].report.damping > 0 ? run->records[i].report.damping : NAN);
+        add_known(output, run->records[i].forecast);
+        add_known(output, run->records[i].error);
         text_add(output, ",%.3f\n", run->records[i].seconds);
     }
 }

@@ -1,10 +1,11 @@
 #include "workbench/prune_run.h"
 
 #include "base/memory.h"
+#include "workbench/prune_data.h"
+#include "workbench/prune_output.h"
 #include "workbench/prune_threshold.h"
+#include <math.h>
 #include <string.h>
-
-#define PIECE ((size_t)1 << 18) /* elements handed to the writer at a time */
 
 struct prune_run *prune_run_create(struct workbench *workbench, struct plan *plan,
                                    const struct prune_settings *settings, const char *target, struct error *error) {
@@ -17,9 +18,15 @@ struct prune_run *prune_run_create(struct workbench *workbench, struct plan *pla
     run->plan = plan;
     run->settings = *settings;
     run->target = memory_copy_string(target, error);
-    bool ok = run->target != NULL && prune_tasks_make(&run->tasks, &run->count, plan, settings, error);
+    bool ok = run->target != NULL;
+    if (ok && settings->source != NULL)
+        ok = (run->source = memory_copy_string(settings->source, error)) != NULL;
+    run->settings.source = run->source;
+    ok = ok && prune_tasks_make(&run->tasks, &run->count, plan, settings, error);
     if (ok)
         ok = (run->records = memory_alloc(run->count, sizeof *run->records, error)) != NULL;
+    for (size_t i = 0; ok && i < run->count; i++)
+        run->records[i].error = run->records[i].forecast = NAN;
     if (ok)
         return run;
     prune_run_free(run);
@@ -31,54 +38,13 @@ void prune_run_free(struct prune_run *run) {
         return;
     plan_free(run->plan);
     memory_free(run->target);
+    memory_free(run->source);
     memory_free(run->tasks);
     memory_free(run->records);
     memory_free(run);
 }
 
 /* ---- one matrix ---- */
-
-/* Where element `index` of the stored order lies in weights[rows × columns]. */
-static size_t place_of(const struct matrix *matrix, size_t index) {
-    if (!matrix->transposed)
-        return index;
-    size_t rows = (size_t)matrix->rows;
-    return index % rows * (size_t)matrix->columns + index / rows;
-}
-
-/* Kept weights that no method changes go out as the bytes they are. */
-static void take_bytes(uint8_t *piece, const struct matrix *matrix, const float *weights, size_t begin, size_t count) {
-    size_t size = dtype_info(matrix->tensor->dtype)->bytes;
-    memcpy(piece, matrix->tensor->data + begin * size, count * size);
-    for (size_t i = 0; i < count; i++)
-        if (weights[place_of(matrix, begin + i)] == 0)
-            memset(piece + i * size, 0, size);
-}
-
-static void take_floats(float *piece, const struct matrix *matrix, const float *weights, size_t begin, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        piece[i] = weights[place_of(matrix, begin + i)];
-}
-
-static bool hand_over(struct writer *writer, const struct matrix *matrix, size_t tensor, const float *weights,
-                      bool changed, struct error *error) {
-    void *piece = memory_alloc_aligned(PIECE, sizeof(double), error);
-    size_t size = dtype_info(matrix->tensor->dtype)->bytes;
-    size_t all = (size_t)matrix->tensor->count;
-    bool ok = piece != NULL;
-    for (size_t begin = 0; ok && begin < all; begin += PIECE) {
-        size_t count = all - begin < PIECE ? all - begin : PIECE;
-        if (changed) {
-            take_floats(piece, matrix, weights, begin, count);
-            ok = writer_write_floats(writer, tensor, piece, count, error);
-        } else {
-            take_bytes(piece, matrix, weights, begin, count);
-            ok = writer_write(writer, tensor, piece, count * size, error);
-        }
-    }
-    memory_free(piece);
-    return ok;
-}
 
 static bool check_memory(const struct matrix *matrix, struct error *error) {
     double needed = 2.25 * 4 * (double)matrix->tensor->count;
@@ -99,7 +65,8 @@ static bool prune_weights(struct prune_run *run, const struct prune_task *task, 
                           .columns = matrix->columns,
                           .pattern = task->pattern,
                           .sparsity = task->sparsity,
-                          .options = {.reference = run->settings.reference}};
+                          .options = run->settings.layer};
+    layer.options.reference = run->settings.reference;
     matrix_read(weights, matrix, 0, matrix->rows);
     if (!method_run(&layer, &task->chain, progress, error))
         return false;
@@ -113,13 +80,12 @@ static bool prune_alone(struct prune_run *run, struct writer *writer, size_t ind
     const struct model *model = run->workbench->model;
     const struct matrix *matrix = &model->matrices[task->matrix];
     size_t tensor = checkpoint_index(model->checkpoint, matrix->tensor);
-    bool changed = method_repairs(&task->chain) || writer_dtype(writer, tensor) != matrix->tensor->dtype;
     float *weights = NULL;
     bool ok = check_memory(matrix, error);
     if (ok)
         ok = (weights = memory_alloc_aligned((size_t)matrix->tensor->count, sizeof *weights, error)) != NULL;
     ok = ok && prune_weights(run, task, weights, &run->records[index].report, progress, error) &&
-         hand_over(writer, matrix, tensor, weights, changed, error);
+         prune_output(writer, matrix, tensor, weights, method_repairs(&task->chain), error);
     memory_free(weights);
     return ok;
 }
@@ -151,6 +117,8 @@ static bool prune_matrix(struct prune_run *run, struct writer *writer, size_t in
 
 static bool prune_all(struct prune_run *run, struct writer *writer, struct progress *progress, struct error *error) {
     const struct checkpoint *checkpoint = run->workbench->model->checkpoint;
+    if (prune_data_needed(run))
+        return prune_data_run(run, writer, progress, error);
     if (run->settings.global) {
         job_stage(run->workbench->jobs, "one threshold for %zu matrices", run->count);
         if (!prune_threshold_find(run, 0, run->count, progress, error))

@@ -8,8 +8,10 @@
 
 /* What was done to one matrix. */
 struct prune_record {
-    uint64_t zeros; /* counted in the written file, after reopening it */
-    double seconds; /* 0 when an earlier run had finished it */
+    uint64_t zeros;  /* counted in the written file, after reopening it */
+    double seconds;  /* 0 when an earlier run had finished it */
+    double error;    /* measured relative output error of what was written; NaN where none was measured */
+    double forecast; /* what was expected of it; NaN where nothing was known */
     bool resumed;
     struct layer_report report;
 };
@@ -19,6 +21,7 @@ struct prune_run {
     struct plan *plan; /* a copy that nobody else changes */
     struct prune_settings settings;
     char *target;                 /* the folder to appear */
+    char *source;                 /* calibration text; NULL: none. settings.source points here */
     struct prune_task *tasks;     /* owned, as the other arrays */
     struct prune_record *records; /* one for each task */
     size_t count;

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool check_data(const struct prune_task *task, struct error *error) {
+static bool check_data(const struct prune_task *task, const struct prune_settings *settings, struct error *error) {
     static const char *const needs[] = {[METHOD_NEEDS_DIAGONAL] = "the mean square of every input",
                                         [METHOD_NEEDS_MEAN] = "the mean and the mean square of every input",
                                         [METHOD_NEEDS_HESSIAN] = "the Hessian of every input"};
     enum method_need need = method_needs(&task->chain);
-    if (need == METHOD_NEEDS_NOTHING)
+    if (need == METHOD_NEEDS_NOTHING || settings->source != NULL)
         return true;
     return error_set(error, ERROR_USAGE,
                      "method %s needs %s, from text that runs through the model: give --calibrate "
@@ -46,7 +46,7 @@ static bool make_task(struct prune_task *task, const struct plan *plan, size_t i
                          dtype_info(matrix->tensor->dtype)->label);
     if (!method_accepts(&task->chain, task->pattern, error))
         return error_prefix(error, "%s", matrix->name);
-    return check_data(task, error) && check_global(task, settings, error);
+    return check_data(task, settings, error) && check_global(task, settings, error);
 }
 
 bool prune_tasks_make(struct prune_task **tasks, size_t *count, const struct plan *plan,

@@ -3,7 +3,17 @@
 #define SECATEUR_PRUNE_TASK_H
 
 #include "plan/plan.h"
+#include "engine/gemm.h"
+#include "model/corpus.h"
 #include "prune/method.h"
+
+/* Which inputs a block's matrices are pruned by. */
+enum prune_sequence {
+    PRUNE_TOGETHER, /* those that come from the pruned blocks before it, through the dense block: the references'
+                       default */
+    PRUNE_IN_ORDER, /* matrix after matrix inside the block as well: their true-sequential */
+    PRUNE_DENSE,    /* those of the dense model throughout */
+};
 
 struct prune_settings {
     char method[PLAN_METHOD_SIZE]; /* for targets that name none */
@@ -14,6 +24,14 @@ struct prune_settings {
     enum dtype dtype;
     bool force;  /* an existing target may be exchanged */
     bool resume; /* demand that there be something to resume */
+    /* for methods that need data */
+    const char *source; /* calibration text; NULL: none */
+    struct corpus_options corpus;
+    enum prune_sequence sequence;
+    enum compute compute;
+    bool measure;               /* the error of every matrix by the full Hessian, whatever the method needs */
+    int rounds;                 /* of iterative pruning along the cubic schedule; 1: one shot */
+    struct layer_options layer; /* reference is taken from above */
 };
 
 struct prune_task {

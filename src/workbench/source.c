@@ -1,6 +1,7 @@
 #include "workbench/source.h"
 
 #include "base/file.h"
+#include <string.h>
 
 bool source_open(struct corpus *corpus, const struct model *model, const char *source,
                  const struct corpus_options *options, struct error *error) {
@@ -28,4 +29,16 @@ void source_describe(struct text *text, const struct corpus *corpus) {
         text_add(text, "; %llu bytes were not UTF-8", (unsigned long long)corpus->replaced);
     if (corpus->unknown > 0)
         text_add(text, "; %llu characters are outside the vocabulary", (unsigned long long)corpus->unknown);
+}
+
+enum compute source_compute(const struct settings *settings, bool exact) {
+    if (strcmp(settings->compute, "bf16") == 0)
+        return COMPUTE_BF16;
+    if (strcmp(settings->compute, "f32") == 0 || exact || !gemm_has_bf16())
+        return COMPUTE_F32;
+    return COMPUTE_BF16;
+}
+
+const char *source_compute_name(enum compute compute) {
+    return compute == COMPUTE_BF16 ? "bf16" : "f32";
 }

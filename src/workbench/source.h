@@ -4,7 +4,9 @@
 
 #include "base/text.h"
 #include "model/corpus.h"
+#include "engine/gemm.h"
 #include "model/model.h"
+#include "workbench/workbench.h"
 
 /* SOURCE as corpus.h has it. position_limit and vocabulary of options are filled in from the model. A model without a
  * tokenizer takes token ids only, and says so. */
@@ -13,5 +15,10 @@ bool source_open(struct corpus *corpus, const struct model *model, const char *s
 
 /* "stories.txt: 128 windows of 128 tokens, random (seed 0), BOS per document; 3 bytes were not UTF-8". */
 void source_describe(struct text *text, const struct corpus *corpus);
+
+/* What products are made in: as --compute says; auto is f32 where results are compared with others' (exact), and bf16
+ * elsewhere on processors that multiply it. */
+enum compute source_compute(const struct settings *settings, bool exact);
+const char *source_compute_name(enum compute compute); /* "f32", "bf16" */
 
 #endif
