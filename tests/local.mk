@@ -139,3 +139,11 @@ tests_keymap_test_LDADD = libviews.a libsecateur.a $(CMOCKA_LIBS) $(screen_libs)
 TESTS += tests/keymap_test
 endif
 EXTRA_DIST += tests/screens
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/methods_golden_test
+tests_methods_golden_test_SOURCES = tests/methods_golden_test.c tests/golden.c tests/golden.h
+tests_methods_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_methods_golden_test_LDADD = $(unit_libs)
+TESTS += tests/methods_golden_test
+endif

@@ -1,5 +1,6 @@
-/* The program prunes whole models as the published scripts do: masks and weights of every reference result, through the real binary,
- * with `--compat reference`. A cell whose mask differs is accepted only where both sides' weights are within rounding of a tie. */
+/* The program prunes whole models as the published scripts do: masks and weights of every reference result, through the
+ * real binary, with `--compat reference`. A cell whose mask differs is accepted only where both sides' weights are
+ * within rounding of a tie. */
 #include "base/memory.h"
 #include "model/model.h"
 #include "tests/golden.h"
@@ -37,10 +38,26 @@ static const struct golden_run runs[] = {
 static const struct {
     const char *folder, *model;
 } families[] = {
-    {"bloom", NULL},   {"falcon", NULL},    {"gemma2", NULL},   {"gpt2", NULL},       {"gpt_neo", NULL},
-    {"gpt_neox", NULL}, {"gptj", NULL},     {"llama", NULL},    {"llama3", NULL},     {"mistral", NULL},
-    {"mixtral", NULL}, {"olmo2", NULL},     {"opt", NULL},      {"phi3", NULL},       {"qwen2", NULL},
-    {"qwen3", NULL},   {"qwen3_moe", NULL}, {"stablelm", NULL}, {"starcoder2", NULL}, {"trained_stories260k", NULL},
+    {"bloom", NULL},
+    {"falcon", NULL},
+    {"gemma2", NULL},
+    {"gpt2", NULL},
+    {"gpt_neo", NULL},
+    {"gpt_neox", NULL},
+    {"gptj", NULL},
+    {"llama", NULL},
+    {"llama3", NULL},
+    {"mistral", NULL},
+    {"mixtral", NULL},
+    {"olmo2", NULL},
+    {"opt", NULL},
+    {"phi3", NULL},
+    {"qwen2", NULL},
+    {"qwen3", NULL},
+    {"qwen3_moe", NULL},
+    {"stablelm", NULL},
+    {"starcoder2", NULL},
+    {"trained_stories260k", NULL},
     {"trained_sample", "models/sample"},
 };
 
@@ -66,7 +83,8 @@ static char *result_path(const char *folder, const char *suffix) {
 
 static int run_program(const char *arguments) {
     struct text command = {0};
-    text_add(&command, "SECATEUR_CONFIG=off XDG_STATE_HOME=%s/state XDG_CACHE_HOME=%s/cache %s %s >/dev/null 2>%s/errors",
+    text_add(&command,
+             "SECATEUR_CONFIG=off XDG_STATE_HOME=%s/state XDG_CACHE_HOME=%s/cache %s %s >/dev/null 2>%s/errors",
              scratch, scratch, getenv("SECATEUR") != NULL ? getenv("SECATEUR") : "./secateur", arguments, scratch);
     int status = system(text_string(&command));
     text_free(&command);
@@ -77,8 +95,8 @@ static bool prune_model(const char *folder, const char *model, const struct gold
     struct text arguments = {0};
     char *calibration = path_of(folder, "calib.npy");
     char *path = model != NULL ? golden_path(model) : path_of(folder, "");
-    text_add(&arguments, "prune %s %s/out --force --compat reference --dtype f32 --compute f32 --calibrate %s %s", path, scratch,
-             calibration, run->options);
+    text_add(&arguments, "prune %s %s/out --force --compat reference --dtype f32 --compute f32 --calibrate %s %s", path,
+             scratch, calibration, run->options);
     bool ok = run_program(text_string(&arguments)) == 0;
     text_free(&arguments);
     memory_free(calibration);
@@ -91,7 +109,8 @@ struct difference {
     double worst;
 };
 
-static void compare_matrix(struct difference *difference, const struct matrix *matrix, const struct checkpoint *expected) {
+static void compare_matrix(struct difference *difference, const struct matrix *matrix,
+                           const struct checkpoint *expected) {
     const struct tensor *tensor = checkpoint_find(expected, matrix->name);
     assert_non_null(tensor);
     float *wanted = golden_tensor(expected, matrix->name);

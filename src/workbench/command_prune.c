@@ -3,7 +3,7 @@
 #include "plan/plan_csv.h"
 #include "workbench/commands.h"
 #include "workbench/prune_run.h"
-#include "workbench/source.h"
+#include "workbench/run_text.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -241,7 +241,7 @@ static bool run_prune(struct workbench *workbench, const struct value *values, s
     struct prune_settings settings;
     if (!take_settings(&settings, values, error))
         return false;
-    settings.compute = source_compute(&workbench->settings, settings.reference);
+    settings.compute = run_compute(&workbench->settings, settings.reference);
     struct plan *plan = make_plan(workbench, &settings, values, error);
     if (plan == NULL)
         return false;

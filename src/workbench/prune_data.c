@@ -6,7 +6,7 @@
 #include "prune/factor.h"
 #include "prune/schedule.h"
 #include "workbench/prune_output.h"
-#include "workbench/source.h"
+#include "workbench/run_text.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -350,7 +350,7 @@ static void say_start(struct data_run *data) {
     struct stream_options options = {.compute = run->settings.compute, .states_memory = memory_limit() / 2};
     uint64_t memory =
         stream_memory(&states, run->workbench->model, data->corpus.windows, data->corpus.length, &options);
-    source_describe(&line, &data->corpus);
+    run_text_describe(&line, &data->corpus);
     text_add(&line, "; %s of working memory for the text", text_bytes(bytes, (double)memory));
     job_log(run->workbench->jobs, "%s", text_string(&line));
     text_free(&line);
@@ -359,7 +359,7 @@ static void say_start(struct data_run *data) {
 static bool open_stream(struct data_run *data, struct error *error) {
     const struct prune_settings *settings = &data->run->settings;
     const struct model *model = data->run->workbench->model;
-    if (!source_open(&data->corpus, model, settings->source, &settings->corpus, error))
+    if (!run_text_open(&data->corpus, model, settings->source, &settings->corpus, error))
         return false;
     say_start(data);
     data->source = (struct weight_source){find_weights, data};

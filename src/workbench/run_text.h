@@ -1,6 +1,6 @@
 /* The text that a run works on, opened for a model: with its tokenizer, position limit and vocabulary. */
-#ifndef SECATEUR_SOURCE_H
-#define SECATEUR_SOURCE_H
+#ifndef SECATEUR_RUN_TEXT_H
+#define SECATEUR_RUN_TEXT_H
 
 #include "base/text.h"
 #include "model/corpus.h"
@@ -10,15 +10,15 @@
 
 /* SOURCE as corpus.h has it. position_limit and vocabulary of options are filled in from the model. A model without a
  * tokenizer takes token ids only, and says so. */
-bool source_open(struct corpus *corpus, const struct model *model, const char *source,
-                 const struct corpus_options *options, struct error *error);
+bool run_text_open(struct corpus *corpus, const struct model *model, const char *source,
+                   const struct corpus_options *options, struct error *error);
 
 /* "stories.txt: 128 windows of 128 tokens, random (seed 0), BOS per document; 3 bytes were not UTF-8". */
-void source_describe(struct text *text, const struct corpus *corpus);
+void run_text_describe(struct text *text, const struct corpus *corpus);
 
 /* What products are made in: as --compute says; auto is f32 where results are compared with others' (exact), and bf16
  * elsewhere on processors that multiply it. */
-enum compute source_compute(const struct settings *settings, bool exact);
-const char *source_compute_name(enum compute compute); /* "f32", "bf16" */
+enum compute run_compute(const struct settings *settings, bool exact);
+const char *run_compute_name(enum compute compute); /* "f32", "bf16" */
 
 #endif

@@ -1,10 +1,10 @@
-#include "workbench/source.h"
+#include "workbench/run_text.h"
 
 #include "base/file.h"
 #include <string.h>
 
-bool source_open(struct corpus *corpus, const struct model *model, const char *source,
-                 const struct corpus_options *options, struct error *error) {
+bool run_text_open(struct corpus *corpus, const struct model *model, const char *source,
+                   const struct corpus_options *options, struct error *error) {
     struct corpus_options filled = *options;
     const char *folder = model->checkpoint->folder;
     struct tokenizer *tokenizer = NULL;
@@ -17,7 +17,7 @@ bool source_open(struct corpus *corpus, const struct model *model, const char *s
     return ok;
 }
 
-void source_describe(struct text *text, const struct corpus *corpus) {
+void run_text_describe(struct text *text, const struct corpus *corpus) {
     text_add(text, "%s: %zu windows of %zu tokens, ", file_name(corpus->name), corpus->windows, corpus->length);
     if (corpus->cut == CORPUS_RANDOM)
         text_add(text, "random (seed %llu%s)", (unsigned long long)corpus->seed,
@@ -31,7 +31,7 @@ void source_describe(struct text *text, const struct corpus *corpus) {
         text_add(text, "; %llu characters are outside the vocabulary", (unsigned long long)corpus->unknown);
 }
 
-enum compute source_compute(const struct settings *settings, bool exact) {
+enum compute run_compute(const struct settings *settings, bool exact) {
     if (strcmp(settings->compute, "bf16") == 0)
         return COMPUTE_BF16;
     if (strcmp(settings->compute, "f32") == 0 || exact || !gemm_has_bf16())
@@ -39,6 +39,6 @@ enum compute source_compute(const struct settings *settings, bool exact) {
     return COMPUTE_BF16;
 }
 
-const char *source_compute_name(enum compute compute) {
+const char *run_compute_name(enum compute compute) {
     return compute == COMPUTE_BF16 ? "bf16" : "f32";
 }
