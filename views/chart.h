@@ -44,14 +44,14 @@ void chart_histogram(struct canvas *canvas, const struct histogram *histogram);
 int chart_histogram_cells(int width, int *first);
 
 /* Lines over one pair of axes: braille (2 × 4 dots per cell) or, without it, one sign per cell. */
-struct curve {
+struct chart_line {
     const double *x, *y; /* count points, joined in order */
     size_t count;
     enum paint paint;
     bool points; /* separate signs instead of a line: what was measured */
 };
 struct curve_chart {
-    const struct curve *curves;
+    const struct chart_line *curves;
     size_t curve_count;
     double x_low, x_high, y_low, y_high;
     const char *x_tick, *y_tick; /* printf formats of one double */

@@ -179,7 +179,7 @@ static void plot_sign(struct plot *plot, double x, double y, enum paint paint, c
         canvas_repeat(&plot->area, down / plot->down, across / plot->across, 1, paint, glyph);
 }
 
-static void plot_curve(struct plot *plot, const struct curve *curve) {
+static void plot_curve(struct plot *plot, const struct chart_line *curve) {
     int from[2], to[2];
     bool joined = false;
     for (size_t i = 0; i < curve->count; i++) {

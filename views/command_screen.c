@@ -27,9 +27,9 @@ static const char *const *view_names(void) {
     return names;
 }
 
-/* The first three views are those that Tab goes round; help and output are beside them. */
+/* The first views are those that Tab goes round; help and output are beside them. */
 static const char *neighbour(struct screen *screen, bool next) {
-    enum { ROUND = 3 };
+    enum { ROUND = 4 };
     size_t at = screen->stack[screen->depth - 1];
     if (at >= ROUND)
         return view_table[0]->name;
@@ -86,6 +86,7 @@ FORWARD(run_cut, "cut")
 FORWARD(run_axis, "axis")
 FORWARD(run_overlay, "overlay")
 FORWARD(run_norms, "norms")
+FORWARD(run_channels, "channels")
 
 /* ---- moving and finding ---- */
 
@@ -333,6 +334,8 @@ static const struct command commands[] = {
     {"overlay", NULL, "lay a histogram over the one shown: a block or matrix, or none", NULL, WITH(what_argument),
      COMMAND_SCREEN, run_overlay},
     {"norms", NULL, "sorted norms of rows or columns, and back", NULL, WITH(what_argument), COMMAND_SCREEN, run_norms},
+    {"channels", NULL, "the channels of an input by size, and back", NULL, WITH(what_argument), COMMAND_SCREEN,
+     run_channels},
     {"search", NULL, "go to the next row that holds a text", NULL, WITH(text_argument), COMMAND_SCREEN, run_search},
     {"search-next", NULL, "the next match", NULL, NULL, 0, COMMAND_SCREEN, run_search_next},
     {"search-previous", NULL, "the match before", NULL, NULL, 0, COMMAND_SCREEN, run_search_previous},

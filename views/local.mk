@@ -1,4 +1,5 @@
 libviews_a_SOURCES += \
+  views/activations.c views/channels.c views/channels.h \
   views/chart.c views/chart_axes.c views/chart.h \
   views/command_screen.c \
   views/density.c views/density.h \
@@ -7,6 +8,7 @@ libviews_a_SOURCES += \
   views/glyphs.c views/glyphs.h \
   views/help.c \
   views/keymap.c views/keymap.h \
+  views/known.c views/known.h \
   views/option.c \
   views/overview.c \
   views/prompt.c views/prompt.h \

@@ -1,4 +1,5 @@
 #include "views/rows.h"
+#include "base/memory.h"
 
 struct model_row row_of_block(const struct model *model, size_t block) {
     const struct block *found = &model->blocks[block];
@@ -7,6 +8,30 @@ struct model_row row_of_block(const struct model *model, size_t block) {
 
 struct model_row row_of_matrix(size_t matrix) {
     return (struct model_row){false, matrix, matrix, 1};
+}
+
+static bool append(struct model_row **rows, size_t *capacity, size_t *count, struct model_row row,
+                   struct error *error) {
+    if (!memory_grow(rows, capacity, *count, sizeof **rows, error))
+        return false;
+    (*rows)[(*count)++] = row;
+    return true;
+}
+
+bool rows_list(struct model_row **rows, size_t *capacity, size_t *count, const struct model *model,
+               struct error *error) {
+    size_t next = 0;
+    bool ok = true;
+    *count = 0;
+    for (size_t i = 0; i < model->block_count && ok; i++) {
+        const struct block *block = &model->blocks[i];
+        ok = append(rows, capacity, count, row_of_block(model, i), error);
+        for (next = block->first; next < block->first + block->count && ok; next++)
+            ok = append(rows, capacity, count, row_of_matrix(next), error);
+    }
+    for (; next < model->matrix_count && ok; next++)
+        ok = append(rows, capacity, count, row_of_matrix(next), error);
+    return ok;
 }
 
 void row_selector(struct text *text, const struct model *model, const struct model_row *row) {

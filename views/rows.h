@@ -14,6 +14,11 @@ struct model_row {
 struct model_row row_of_block(const struct model *model, size_t block);
 struct model_row row_of_matrix(size_t matrix);
 
+/* Every block, each followed by its matrices, then the matrices outside blocks; *rows grows as needed and is the
+ * caller's. */
+bool rows_list(struct model_row **rows, size_t *capacity, size_t *count, const struct model *model,
+               struct error *error);
+
 void row_selector(struct text *text, const struct model *model, const struct model_row *row);
 void row_label(struct text *text, const struct model *model, const struct model_row *row);
 bool row_prunable(const struct model *model, const struct model_row *row);

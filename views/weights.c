@@ -33,28 +33,9 @@ struct weights {
 
 /* ---- rows ---- */
 
-static bool add_row(struct view *view, struct model_row row, struct error *error) {
-    struct weights *weights = view->state;
-    if (!memory_grow(&weights->list, &weights->capacity, view->rows, sizeof *weights->list, error))
-        return false;
-    weights->list[view->rows++] = row;
-    return true;
-}
-
 static bool refresh(struct view *view, struct error *error) {
-    const struct model *model = view->workbench->model;
-    size_t next = 0;
-    bool ok = true;
-    view->rows = 0;
-    for (size_t i = 0; i < model->block_count && ok; i++) {
-        const struct block *block = &model->blocks[i];
-        ok = add_row(view, row_of_block(model, i), error);
-        for (next = block->first; next < block->first + block->count && ok; next++)
-            ok = add_row(view, row_of_matrix(next), error);
-    }
-    for (; next < model->matrix_count && ok; next++)
-        ok = add_row(view, row_of_matrix(next), error);
-    return ok;
+    struct weights *weights = view->state;
+    return rows_list(&weights->list, &weights->capacity, &view->rows, view->workbench->model, error);
 }
 
 static void close_weights(struct view *view) {
