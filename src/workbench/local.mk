@@ -1,5 +1,8 @@
 libsecateur_a_SOURCES += \
+  src/workbench/calibrate_output.c src/workbench/calibrate_output.h \
+  src/workbench/calibrate_run.c src/workbench/calibrate_run.h \
   src/workbench/command.c src/workbench/command.h \
+  src/workbench/command_calibrate.c \
   src/workbench/command_complete.c \
   src/workbench/command_general.c \
   src/workbench/command_model.c \
@@ -14,6 +17,7 @@ libsecateur_a_SOURCES += \
   src/workbench/csv.c src/workbench/csv.h \
   src/workbench/invocation.c src/workbench/invocation.h \
   src/workbench/job.c src/workbench/job.h \
+  src/workbench/knowledge.c src/workbench/knowledge.h \
   src/workbench/manual.c src/workbench/manual.h \
   src/workbench/overview.c \
   src/workbench/prune_data.c src/workbench/prune_data.h \

@@ -1,0 +1,232 @@
+#include "workbench/calibrate_run.h"
+
+#include "base/memory.h"
+#include "engine/stream.h"
+#include "workbench/knowledge.h"
+#include "workbench/run_text.h"
+#include <stdio.h>
+#include <string.h>
+
+void calibrate_settings_free(struct calibrate_settings *settings) {
+    memory_free(settings->source);
+    memory_free(settings->paths.hessian);
+    memory_free(settings->paths.scaler);
+    memory_free(settings->paths.inputs);
+    memory_free(settings->paths.imatrix);
+    memset(settings, 0, sizeof *settings);
+}
+
+struct calibrate_run *calibrate_run_create(struct workbench *workbench, const struct calibrate_settings *settings,
+                                           struct error *error) {
+    struct calibrate_settings owned = *settings;
+    struct calibrate_run *run = memory_alloc(1, sizeof *run, error);
+    if (run == NULL) {
+        calibrate_settings_free(&owned);
+        return NULL;
+    }
+    run->workbench = workbench;
+    run->settings = owned;
+    return run;
+}
+
+void calibrate_run_free(struct calibrate_run *run) {
+    if (run == NULL)
+        return;
+    stream_close(run->stream);
+    corpus_close(&run->corpus);
+    calibrate_output_abort(&run->output);
+    calibrate_settings_free(&run->settings);
+    memory_free(run->last);
+    text_free(&run->said);
+    memory_free(run);
+}
+
+/* ---- memory ---- */
+
+static uint64_t block_bytes(const struct model *model, bool full) {
+    uint64_t most = 0;
+    for (size_t i = 0; i < model->block_count; i++) {
+        uint64_t bytes = gathering_bytes(model, (int64_t)i, full) + findings_bytes(model, (int64_t)i);
+        if (bytes > most)
+            most = bytes;
+    }
+    return most;
+}
+
+static uint64_t last_bytes(const struct calibrate_run *run) {
+    const struct model *model = run->workbench->model;
+    return (model->block_count + 1) * run->corpus.windows * (uint64_t)model->architecture.hidden * sizeof(float);
+}
+
+/* Decides on full Hessians by the limit, and says what will be used. What does not fit without them may still spill
+ * its states to disk. */
+static bool plan_memory(struct calibrate_run *run, struct stream_options *options, struct error *error) {
+    const struct model *model = run->workbench->model;
+    uint64_t states;
+    uint64_t limit = memory_limit();
+    char have[TEXT_NUMBER_SIZE];
+    char need[TEXT_NUMBER_SIZE];
+    uint64_t stream = stream_memory(&states, model, run->corpus.windows, run->corpus.length, options);
+    uint64_t fixed = stream - states + last_bytes(run);
+    run->full = run->settings.hessian != HESSIAN_NO;
+    if (limit > 0 && run->settings.hessian == HESSIAN_AUTO && fixed + block_bytes(model, true) > limit)
+        run->full = false;
+    run->bytes = fixed + block_bytes(model, run->full);
+    if (limit > 0 && run->bytes > limit)
+        return error_set(error, ERROR_MEMORY, "calibration needs %s besides the hidden states; --memory allows %s%s",
+                         text_bytes(need, (double)run->bytes), text_bytes(have, (double)limit),
+                         run->full ? " (hessian=no needs less)" : "");
+    if (limit > 0)
+        options->states_memory = limit - run->bytes > 0 ? limit - run->bytes : 1;
+    run->bytes += limit > 0 && states > options->states_memory ? options->states_memory : states;
+    job_log(run->workbench->jobs, "%s of working memory, %s Hessians", text_bytes(need, (double)run->bytes),
+            run->full ? "with full" : "without full");
+    return true;
+}
+
+/* ---- what goes before the first block ---- */
+
+static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
+    struct workbench *workbench = run->workbench;
+    struct sensitivity *sensitivity = sensitivity_create(workbench->model, error);
+    if (sensitivity == NULL)
+        return false;
+    struct text source = {0};
+    run_text_describe(&source, &run->corpus);
+    (void)snprintf(sensitivity->source, sizeof sensitivity->source, "%s", text_string(&source));
+    text_free(&source);
+    sensitivity->corpus_hash = run->corpus.hash;
+    sensitivity->tokens = (uint64_t)run->corpus.windows * run->corpus.length;
+    return knowledge_replace(workbench, sensitivity, error);
+}
+
+static void set_total(const struct calibrate_run *run, struct progress *progress) {
+    const struct model *model = run->workbench->model;
+    uint64_t total = stream_work(run->stream);
+    for (size_t i = 0; i < model->block_count; i++)
+        total += findings_work(model, (int64_t)i, run->full, &run->settings.findings);
+    atomic_store(&progress->total, total);
+}
+
+static bool open_all(struct calibrate_run *run, struct progress *progress, struct error *error) {
+    const struct model *model = run->workbench->model;
+    const struct calibrate_settings *settings = &run->settings;
+    struct stream_options options = {.compute = settings->compute};
+    job_stage(run->workbench->jobs, "reading the text");
+    if (!run_text_open(&run->corpus, model, settings->source, &settings->corpus, error) ||
+        !plan_memory(run, &options, error))
+        return false;
+    if (!calibrate_output_open(&run->output, model, &settings->paths, settings->by_sequences, error))
+        return false;
+    run->last = memory_alloc((size_t)last_bytes(run) / sizeof(float), sizeof(float), error);
+    if (run->last != NULL)
+        run->stream = stream_open(model, run->corpus.ids, run->corpus.mask, run->corpus.windows, run->corpus.length,
+                                  &options, error);
+    if (run->stream == NULL)
+        return false;
+    set_total(run, progress);
+    return begin_knowledge(run, error);
+}
+
+/* The last state of each window as the first block sees it. */
+static bool keep_embedded(struct calibrate_run *run, struct error *error) {
+    size_t hidden = (size_t)run->workbench->model->architecture.hidden;
+    size_t length = run->corpus.length;
+    float *window = memory_alloc(length * hidden, sizeof *window, error);
+    bool ok = window != NULL;
+    for (size_t i = 0; ok && i < run->corpus.windows; i++) {
+        ok = stream_read(window, run->stream, i, 1, error);
+        if (ok)
+            memcpy(run->last + i * hidden, window + (length - 1) * hidden, hidden * sizeof *window);
+    }
+    memory_free(window);
+    return ok;
+}
+
+/* ---- a block ---- */
+
+static size_t state_size(const struct calibrate_run *run) {
+    return run->corpus.windows * (size_t)run->workbench->model->architecture.hidden;
+}
+
+/* Distances of spans that end with this block. */
+static void find_distances(struct calibrate_run *run, double *distances, size_t block) {
+    const float *after = run->last + (block + 1) * state_size(run);
+    for (size_t first = 0; first <= block; first++)
+        distances[first] = angular_distance(run->last + first * state_size(run), after, run->corpus.windows,
+                                            (size_t)run->workbench->model->architecture.hidden);
+}
+
+static bool publish_block(struct calibrate_run *run, struct findings *findings, struct error *error) {
+    struct workbench *workbench = run->workbench;
+    size_t blocks = workbench->model->block_count;
+    size_t block = (size_t)findings->block;
+    double *distances = memory_alloc(blocks, sizeof *distances, error);
+    if (distances == NULL)
+        return false;
+    find_distances(run, distances, block);
+    (void)pthread_mutex_lock(&workbench->mutex);
+    findings_publish(workbench->sensitivity, findings);
+    for (size_t first = 0; first <= block; first++)
+        workbench->sensitivity->distances[first * blocks + block] = distances[first];
+    workbench->knowledge++;
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    memory_free(distances);
+    job_changed(workbench->jobs);
+    run->finished++;
+    return true;
+}
+
+static bool study_block(struct calibrate_run *run, const struct gathering *gathering, struct progress *progress,
+                        struct error *error) {
+    struct findings findings = {0};
+    job_stage(run->workbench->jobs, "block %lld: curves and errors", (long long)gathering->block);
+    bool ok = calibrate_output_block(&run->output, gathering, error) &&
+              findings_make(&findings, gathering, &run->settings.findings, progress, error);
+    ok = ok && publish_block(run, &findings, error);
+    findings_free(&findings);
+    return ok;
+}
+
+static bool run_block(struct calibrate_run *run, int64_t block, struct progress *progress, struct error *error) {
+    const struct model *model = run->workbench->model;
+    struct gathering gathering;
+    job_stage(run->workbench->jobs, "block %lld", (long long)block);
+    if (!gathering_create(&gathering, model, block, run->full, run->settings.compute == COMPUTE_BF16, error))
+        return false;
+    gathering.last = run->last + (size_t)(block + 1) * state_size(run);
+    struct block_observer observer = calibrate_output_observer(&run->output, gathering_observer(&gathering));
+    bool ok =
+        stream_pass(run->stream, &observer, true, progress, error) && study_block(run, &gathering, progress, error);
+    gathering_free(&gathering);
+    return ok;
+}
+
+/* ---- all of them ---- */
+
+static void say_end(struct calibrate_run *run) {
+    char bytes[TEXT_NUMBER_SIZE];
+    char tokens[TEXT_NUMBER_SIZE];
+    struct text source = {0};
+    run_text_describe(&source, &run->corpus);
+    text_add(&run->said, "calibrated on %s tokens: %s; %s of working memory, %s\n",
+             text_count(tokens, (double)run->corpus.windows * (double)run->corpus.length), text_string(&source),
+             text_bytes(bytes, (double)run->bytes),
+             run->full ? "errors from full Hessians" : "errors estimated from diagonals");
+    text_free(&source);
+}
+
+bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, struct error *error) {
+    const struct model *model = run->workbench->model;
+    bool ok = open_all(run, progress, error) && stream_pass(run->stream, NULL, true, progress, error) &&
+              keep_embedded(run, error);
+    for (size_t block = 0; ok && block < model->block_count; block++)
+        ok = run_block(run, (int64_t)block, progress, error);
+    ok = ok && calibrate_output_commit(&run->output, error);
+    if (ok)
+        say_end(run);
+    else if (error->code == ERROR_CANCELLED)
+        (void)error_set(error, ERROR_CANCELLED, "cancelled: %zu of %zu blocks are calibrated", run->finished,
+                        model->block_count);
+    return ok;
+}

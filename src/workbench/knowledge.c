@@ -1,0 +1,28 @@
+#include "workbench/knowledge.h"
+
+bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitivity, struct error *error) {
+    struct forecaster *forecaster = forecaster_create(sensitivity, error);
+    if (forecaster == NULL) {
+        sensitivity_free(sensitivity);
+        return false;
+    }
+    (void)pthread_mutex_lock(&workbench->mutex);
+    struct sensitivity *old = workbench->sensitivity;
+    struct forecaster *old_forecaster = workbench->forecaster;
+    workbench->sensitivity = sensitivity;
+    workbench->forecaster = forecaster;
+    workbench->knowledge++;
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    forecaster_free(old_forecaster);
+    sensitivity_free(old);
+    return true;
+}
+
+bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, double *block_errors) {
+    (void)pthread_mutex_lock(&workbench->mutex);
+    bool known = workbench->forecaster != NULL;
+    if (known)
+        forecast_plan(forecast, block_errors, workbench->forecaster, workbench->plan);
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    return known;
+}

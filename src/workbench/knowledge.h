@@ -1,0 +1,15 @@
+/* What calibration has found out, as the workbench holds it: replaced, looked at and forecast from. */
+#ifndef SECATEUR_KNOWLEDGE_H
+#define SECATEUR_KNOWLEDGE_H
+
+#include "plan/forecast.h"
+#include "workbench/workbench.h"
+
+/* Takes over the sensitivity (on failure too) in place of what the workbench knew, with a forecaster of its own. */
+bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitivity, struct error *error);
+
+/* Forecast of the plan under work. False while nothing is known. Takes the lock; call it when plan_revision or
+ * workbench->knowledge has changed. block_errors: [block_count] or NULL. */
+bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, double *block_errors);
+
+#endif
