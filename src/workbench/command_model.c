@@ -20,7 +20,8 @@ static bool run_report_job(void *context, struct progress *progress, struct erro
         report_stat(job->workbench, job->plan, &job->said);
         return true;
     }
-    text_add(&job->said, "written: model.csv, blocks.csv, matrices.csv, histograms.csv and plan.csv in %s\n",
+    text_add(&job->said,
+             "written: model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv in %s\n",
              job->folder);
     return report_write(job->workbench, job->plan, job->folder, error);
 }
@@ -83,7 +84,8 @@ const struct command model_commands[] = {
      "Reads all weights once. The table is for people; --csv gives the columns of matrices.csv.", NULL, 0,
      COMMAND_JOB | COMMAND_SUBCOMMAND, run_stat},
     {"report", NULL, "write what is known as CSV tables into a folder",
-     "model.csv, blocks.csv, matrices.csv, histograms.csv and plan.csv. Their columns are listed under CSV COLUMNS.",
+     "model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv. Their columns are listed "
+     "under CSV COLUMNS.",
      report_arguments, 1, COMMAND_JOB | COMMAND_SUBCOMMAND, run_report},
 };
 const size_t model_command_count = sizeof model_commands / sizeof *model_commands;

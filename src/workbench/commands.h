@@ -19,6 +19,10 @@ extern const struct command command_plan_table[]; /* command_plan.c: set, budget
 extern const size_t command_plan_count;
 extern const struct command command_tags_table[]; /* command_tags.c: tag, untag, apply, lock, unlock */
 extern const size_t command_tags_count;
+extern const struct command eval_commands[]; /* command_eval.c: eval */
+extern const size_t eval_command_count;
+extern const struct command generate_commands[]; /* command_generate.c: generate */
+extern const size_t generate_command_count;
 extern const struct command tokenize_commands[]; /* command_tokenize.c */
 extern const size_t tokenize_command_count;
 

@@ -4,7 +4,9 @@ libsecateur_a_SOURCES += \
   src/workbench/command.c src/workbench/command.h \
   src/workbench/command_calibrate.c \
   src/workbench/command_complete.c \
+  src/workbench/command_eval.c \
   src/workbench/command_general.c \
+  src/workbench/command_generate.c \
   src/workbench/command_model.c \
   src/workbench/command_prune.c \
   src/workbench/command_help.c src/workbench/command_help.h \
@@ -15,6 +17,9 @@ libsecateur_a_SOURCES += \
   src/workbench/command_tokenize.c \
   src/workbench/commands.c src/workbench/commands.h \
   src/workbench/csv.c src/workbench/csv.h \
+  src/workbench/evaluate_output.c src/workbench/evaluate_output.h \
+  src/workbench/evaluate_run.c src/workbench/evaluate_run.h \
+  src/workbench/evaluation_record.c src/workbench/evaluation_record.h \
   src/workbench/invocation.c src/workbench/invocation.h \
   src/workbench/job.c src/workbench/job.h \
   src/workbench/knowledge.c src/workbench/knowledge.h \
@@ -28,6 +33,7 @@ libsecateur_a_SOURCES += \
   src/workbench/prune_task.c src/workbench/prune_task.h \
   src/workbench/report.c src/workbench/report.h \
   src/workbench/report_column.c src/workbench/report_column.h \
+  src/workbench/report_evaluations.c src/workbench/report_evaluations.h \
   src/workbench/scan.c src/workbench/scan.h \
   src/workbench/session.c src/workbench/session.h \
   src/workbench/session_data.c src/workbench/session_data.h \

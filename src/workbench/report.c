@@ -5,6 +5,7 @@
 #include "plan/plan_csv.h"
 #include "workbench/csv.h"
 #include "workbench/report_column.h"
+#include "workbench/report_evaluations.h"
 #include <math.h>
 
 /* What model.csv and blocks.csv say of a set of matrices. */
@@ -100,6 +101,11 @@ static void make_histograms(struct text *output, struct workbench *workbench, co
     }
 }
 
+static void make_evaluations(struct text *output, struct workbench *workbench, const struct plan *plan) {
+    (void)plan;
+    report_evaluations(output, workbench);
+}
+
 static void make_plan(struct text *output, struct workbench *workbench, const struct plan *plan) {
     struct target *targets = memory_alloc(workbench->model->matrix_count, sizeof *targets, NULL);
     output->failed = output->failed || targets == NULL;
@@ -128,11 +134,9 @@ bool report_write(struct workbench *workbench, const struct plan *plan, const ch
     static const struct {
         const char *name;
         void (*make)(struct text *output, struct workbench *workbench, const struct plan *plan);
-    } tables[] = {{"model.csv", make_model},
-                  {"blocks.csv", make_blocks},
-                  {"matrices.csv", make_matrices},
-                  {"histograms.csv", make_histograms},
-                  {"plan.csv", make_plan}};
+    } tables[] = {
+        {"model.csv", make_model},           {"blocks.csv", make_blocks},           {"matrices.csv", make_matrices},
+        {"histograms.csv", make_histograms}, {"evaluations.csv", make_evaluations}, {"plan.csv", make_plan}};
     bool ok = file_make_folders(folder, error);
     for (size_t i = 0; ok && i < sizeof tables / sizeof *tables; i++) {
         struct text table = {0};

@@ -31,12 +31,19 @@ void run_text_describe(struct text *text, const struct corpus *corpus) {
         text_add(text, "; %llu characters are outside the vocabulary", (unsigned long long)corpus->unknown);
 }
 
+const char *const run_compute_choices[] = {"auto", "f32", "bf16", NULL};
+
+static enum compute choose_compute(const char *name, bool exact) {
+    bool wanted = strcmp(name, "bf16") == 0 || (strcmp(name, "auto") == 0 && !exact);
+    return wanted && gemm_has_bf16() ? COMPUTE_BF16 : COMPUTE_F32;
+}
+
 enum compute run_compute(const struct settings *settings, bool exact) {
-    if (strcmp(settings->compute, "bf16") == 0)
-        return COMPUTE_BF16;
-    if (strcmp(settings->compute, "f32") == 0 || exact || !gemm_has_bf16())
-        return COMPUTE_F32;
-    return COMPUTE_BF16;
+    return choose_compute(settings->compute, exact);
+}
+
+enum compute run_compute_argument(const struct settings *settings, const struct value *value, bool exact) {
+    return choose_compute(value->given ? value->text : settings->compute, exact);
 }
 
 const char *run_compute_name(enum compute compute) {

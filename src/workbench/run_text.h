@@ -17,8 +17,11 @@ bool run_text_open(struct corpus *corpus, const struct model *model, const char 
 void run_text_describe(struct text *text, const struct corpus *corpus);
 
 /* What products are made in: as --compute says; auto is f32 where results are compared with others' (exact), and bf16
- * elsewhere on processors that multiply it. */
+ * elsewhere; never bf16 on processors that do not multiply it. */
 enum compute run_compute(const struct settings *settings, bool exact);
+/* As a command's own compute= says where it is given. */
+enum compute run_compute_argument(const struct settings *settings, const struct value *value, bool exact);
+extern const char *const run_compute_choices[];     /* for that argument; NULL-terminated */
 const char *run_compute_name(enum compute compute); /* "f32", "bf16" */
 
 #endif

@@ -43,6 +43,7 @@ void workbench_close(struct workbench *workbench) {
     session_close(workbench->session);
     plan_free(workbench->plan);
     model_close(workbench->model);
+    memory_free(workbench->evaluations);
     text_free(&workbench->results);
     (void)pthread_mutex_destroy(&workbench->mutex);
     memory_free(workbench);

@@ -10,10 +10,11 @@
 #include "workbench/job.h"
 #include <pthread.h>
 
-struct forecaster;  /* plan/forecast.h */
-struct sensitivity; /* plan/sensitivity.h */
-struct session;     /* session.h */
-struct summary;     /* tensor/summary.h */
+struct evaluation_record; /* evaluation_record.h */
+struct forecaster;        /* plan/forecast.h */
+struct sensitivity;       /* plan/sensitivity.h */
+struct session;           /* session.h */
+struct summary;           /* tensor/summary.h */
 
 struct settings {
     int threads;      /* 0 = all */
@@ -32,10 +33,12 @@ struct workbench {
     pthread_mutex_t mutex;      /* guards what follows up to `screen` */
     struct summary **summaries; /* per matrix; NULL until scanned */
     size_t summaries_known;
-    struct sensitivity *sensitivity; /* what calibration found (plan/sensitivity.h); NULL before the first one */
-    struct forecaster *forecaster;   /* over it (plan/forecast.h); exists whenever sensitivity does */
-    uint64_t knowledge;              /* grows whenever the worker has added something: what views compare */
-    void *screen;                    /* the terminal, for COMMAND_SCREEN handlers; NULL without one */
+    struct sensitivity *sensitivity;       /* what calibration found (plan/sensitivity.h); NULL before the first one */
+    struct forecaster *forecaster;         /* over it (plan/forecast.h); exists whenever sensitivity does */
+    struct evaluation_record *evaluations; /* in the order they were made; add with evaluation_record_add */
+    size_t evaluation_count, evaluation_capacity;
+    uint64_t knowledge; /* grows whenever the worker has added something: what views compare */
+    void *screen;       /* the terminal, for COMMAND_SCREEN handlers; NULL without one */
     struct text
         results; /* what ended jobs have to say to the user, line by line: the screen shows it, scripts print it */
     bool quit;
