@@ -147,3 +147,6 @@ tests_methods_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top
 tests_methods_golden_test_LDADD = $(unit_libs)
 TESTS += tests/methods_golden_test
 endif
+EXTRA_PROGRAMS += tests/bench/bench_forward
+tests_bench_bench_forward_SOURCES = tests/bench/bench_forward.c tests/made_folder.c tests/made_folder.h
+tests_bench_bench_forward_LDADD = libsecateur.a $(engine_libs)
