@@ -150,3 +150,11 @@ endif
 EXTRA_PROGRAMS += tests/bench/bench_forward
 tests_bench_bench_forward_SOURCES = tests/bench/bench_forward.c tests/made_folder.c tests/made_folder.h
 tests_bench_bench_forward_LDADD = libsecateur.a $(engine_libs)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/calibrate_golden_test
+tests_calibrate_golden_test_SOURCES = tests/calibrate_golden_test.c tests/golden.c tests/golden.h
+tests_calibrate_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_calibrate_golden_test_LDADD = $(unit_libs)
+TESTS += tests/calibrate_golden_test
+endif

@@ -1,0 +1,327 @@
+/* Calibration through the whole program against the reference implementations' Hessians, scalers and inputs, and exact
+ * errors and zero counts against ones worked out straight from the reference inputs. */
+#include "base/memory.h"
+#include "tests/golden.h"
+#include "workbench/commands.h"
+#include "plan/sensitivity.h"
+#include "workbench/workbench.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TOLERANCE 1e-4
+
+static char folder[32];
+
+static char *family_file(const char *family, const char *file) {
+    char relative[96];
+    (void)snprintf(relative, sizeof relative, "golden/%s/%s", family, file);
+    return golden_path(relative);
+}
+
+/* Runs `calibrate` on a family's model; the paths of its outputs are in `folder`. */
+static struct workbench *calibrate(const char *family, const char *tokens, const char *options) {
+    struct settings settings = {.csv = true};
+    struct error error = {0};
+    struct text line = {0};
+    struct text output = {0};
+    char *model = family_file(family, "");
+    char *source = family_file(family, tokens);
+    text_add(&line, "calibrate %s %s", source, options);
+    struct workbench *workbench = workbench_open(model, &settings, &error);
+    if (workbench == NULL || !command_run(workbench, text_string(&line), &output, &error))
+        fail_msg("%s: %s", model, error.text);
+    text_free(&line);
+    text_free(&output);
+    memory_free(model);
+    memory_free(source);
+    return workbench;
+}
+
+static struct checkpoint *open_file(const char *path) {
+    struct error error = {0};
+    struct checkpoint *file = checkpoint_open(path, &error);
+    if (file == NULL)
+        fail_msg("%s", error.text);
+    return file;
+}
+
+/* Largest difference over the largest value. */
+static double difference(const float *a, const float *b, size_t count) {
+    double largest = 0;
+    double value = 0;
+    for (size_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
+        value = fmax(value, fabs((double)b[i]));
+    }
+    return value > 0 ? largest / value : largest;
+}
+
+static double compare_tensor(const struct checkpoint *ours, const struct checkpoint *theirs, const char *name,
+                             const char *stored) {
+    const struct tensor *mine = checkpoint_find(ours, name);
+    const struct tensor *reference = checkpoint_find(theirs, stored);
+    if (mine == NULL || reference == NULL)
+        fail_msg("%s is not in both files", name);
+    assert_int_equal(mine->count, reference->count);
+    float *a = golden_tensor(ours, name);
+    float *b = golden_tensor(theirs, stored);
+    double result = difference(a, b, (size_t)mine->count);
+    memory_free(a);
+    memory_free(b);
+    return result;
+}
+
+/* The references list an expert's tokens by rank of choice first, we by place: each row against its nearest. */
+static double compare_rows(const struct checkpoint *ours, const struct checkpoint *theirs, const char *name,
+                           const char *stored) {
+    const struct tensor *reference = checkpoint_find(theirs, stored);
+    const struct tensor *mine = checkpoint_find(ours, name);
+    assert_non_null(reference);
+    assert_non_null(mine);
+    assert_int_equal(mine->count, reference->count);
+    size_t rows = (size_t)reference->shape[0];
+    size_t columns = (size_t)reference->shape[1];
+    float *a = golden_tensor(ours, name);
+    float *b = golden_tensor(theirs, stored);
+    double worst = 0;
+    for (size_t row = 0; row < rows; row++) {
+        double nearest = HUGE_VAL;
+        for (size_t other = 0; other < rows; other++)
+            nearest = fmin(nearest, difference(a + other * columns, b + row * columns, columns));
+        worst = fmax(worst, nearest);
+    }
+    memory_free(a);
+    memory_free(b);
+    return worst;
+}
+
+/* The name under which a file of ours holds a module's entry. */
+static const char *stored_name(const struct checkpoint *file, const char *module) {
+    const char *alias = json_string_value(json_object_get(file->files[0].metadata, module));
+    return alias != NULL ? alias : module;
+}
+
+static double compare_hessians(const char *family, const struct checkpoint *ours) {
+    char *path = family_file(family, "hessian.safetensors");
+    char *alias_path = family_file(family, "hessian_alias.json");
+    struct checkpoint *theirs = open_file(path);
+    json_t *aliases = json_load_file(alias_path, 0, NULL);
+    double worst = 0;
+    const char *module;
+    json_t *stored;
+    assert_non_null(aliases);
+    json_object_foreach(aliases, module, stored) worst =
+        fmax(worst, compare_tensor(ours, theirs, stored_name(ours, module), json_string_value(stored)));
+    json_decref(aliases);
+    checkpoint_close(theirs);
+    memory_free(alias_path);
+    memory_free(path);
+    return worst;
+}
+
+static double compare_file(const char *family, const char *file, const struct checkpoint *ours) {
+    char *path = family_file(family, file);
+    struct checkpoint *theirs = open_file(path);
+    double worst = 0;
+    for (size_t i = 0; i < theirs->tensor_count; i++) {
+        const char *name = theirs->tensors[i].name;
+        bool rows = theirs->tensors[i].rank == 2 && strstr(name, "experts") != NULL;
+        double (*compare)(const struct checkpoint *, const struct checkpoint *, const char *, const char *) =
+            rows ? compare_rows : compare_tensor;
+        worst = fmax(worst, compare(ours, theirs, stored_name(ours, name), name));
+    }
+    checkpoint_close(theirs);
+    memory_free(path);
+    return worst;
+}
+
+static const char *const families[] = {"bloom", "falcon", "gemma2",    "gpt2",     "gpt_neo",   "gpt_neox", "gptj",
+                                       "llama", "llama3", "mistral",   "mixtral",  "olmo2",     "opt",      "phi3",
+                                       "qwen2", "qwen3",  "qwen3_moe", "stablelm", "starcoder2"};
+#define FAMILIES (sizeof families / sizeof *families)
+
+static struct checkpoint *written(const char *name) {
+    char *path = file_join(folder, name, NULL);
+    struct checkpoint *file = open_file(path);
+    memory_free(path);
+    return file;
+}
+
+static bool has(const char *family, const char *file) {
+    char *path = family_file(family, file);
+    bool there = file_exists(path);
+    memory_free(path);
+    return there;
+}
+
+static void hessians_and_scalers_are_the_references(void **state) {
+    (void)state;
+    char options[160];
+    size_t compared = 0;
+    (void)snprintf(options, sizeof options,
+                   "compat=reference measure=none hessian=%s/h.safetensors scaler=%s/s.safetensors", folder, folder);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        if (!has(families[i], "hessian.safetensors"))
+            continue;
+        workbench_close(calibrate(families[i], "calib.npy", options));
+        struct checkpoint *hessians = written("h.safetensors");
+        struct checkpoint *scalers = written("s.safetensors");
+        double hessian = compare_hessians(families[i], hessians);
+        double scaler = compare_file(families[i], "wanda_scaler.safetensors", scalers);
+        print_message("%-10s Hessians %.1e, scalers %.1e\n", families[i], hessian, scaler);
+        assert_true(hessian <= TOLERANCE);
+        assert_true(scaler <= TOLERANCE);
+        checkpoint_close(hessians);
+        checkpoint_close(scalers);
+        compared++;
+    }
+    assert_true(compared > 0);
+}
+
+static void inputs_are_the_references(void **state) {
+    (void)state;
+    char options[96];
+    (void)snprintf(options, sizeof options, "windows=1 measure=none inputs=%s/i.safetensors", folder);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        if (!has(families[i], "linear_inputs.safetensors"))
+            continue;
+        workbench_close(calibrate(families[i], "tokens.npy", options));
+        struct checkpoint *inputs = written("i.safetensors");
+        double worst = compare_file(families[i], "linear_inputs.safetensors", inputs);
+        print_message("%-10s inputs %.1e\n", families[i], worst);
+        assert_true(worst <= TOLERANCE);
+        checkpoint_close(inputs);
+    }
+}
+
+/* fc2's inputs in OPT are units behind a ReLU. */
+static void exact_zeros_are_those_of_the_inputs(void **state) {
+    (void)state;
+    struct workbench *workbench = calibrate("opt", "tokens.npy", "windows=1 measure=none compute=f32");
+    char *path = family_file("opt", "linear_inputs.safetensors");
+    struct checkpoint *inputs = open_file(path);
+    for (size_t i = 0; i < workbench->model->matrix_count; i++) {
+        const struct matrix *matrix = &workbench->model->matrices[i];
+        float *x = matrix->role == ROLE_FC2 ? golden_tensor(inputs, matrix->module) : NULL;
+        if (x == NULL)
+            continue;
+        uint64_t zeros = 0;
+        size_t count = (size_t)checkpoint_find(inputs, matrix->module)->count;
+        for (size_t k = 0; k < count; k++)
+            zeros += x[k] == 0;
+        const struct input_sensitivity *input = sensitivity_input(workbench->sensitivity, i);
+        assert_non_null(input);
+        assert_true(zeros > 0);
+        assert_int_equal(input->activity.values, count);
+        assert_int_equal(input->activity.zeros, zeros);
+        assert_int_equal(workbench->sensitivity->blocks[matrix->block].hidden.zeros, zeros);
+        memory_free(x);
+    }
+    checkpoint_close(inputs);
+    workbench_close(workbench);
+    memory_free(path);
+}
+
+/* ‖D x‖² over the rows x of an input. */
+static double energy_of(const float *d, const float *x, size_t rows, size_t columns, size_t tokens) {
+    double sum = 0;
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t i = 0; i < rows; i++) {
+            double value = 0;
+            for (size_t j = 0; j < columns; j++)
+                value += (double)d[i * columns + j] * (double)x[t * columns + j];
+            sum += value * value;
+        }
+    return sum;
+}
+
+static int compare_magnitudes(const void *a, const void *b) {
+    float first = fabsf(*(const float *)a);
+    float second = fabsf(*(const float *)b);
+    return (first > second) - (first < second);
+}
+
+/* The change that cutting the k smallest |w| makes (no ties in these random weights). */
+static void cut_smallest(float *change, const float *weights, size_t count, size_t k) {
+    float *sorted = memory_alloc(count, sizeof *sorted, NULL);
+    memcpy(sorted, weights, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_magnitudes);
+    float limit = fabsf(sorted[k]);
+    for (size_t i = 0; i < count; i++)
+        change[i] = fabsf(weights[i]) < limit ? weights[i] : 0;
+    memory_free(sorted);
+}
+
+static void check_points(const struct workbench *workbench, size_t index, const float *x, size_t tokens) {
+    const struct matrix *matrix = &workbench->model->matrices[index];
+    const struct matrix_sensitivity *known = &workbench->sensitivity->matrices[index];
+    size_t rows = (size_t)matrix->rows;
+    size_t columns = (size_t)matrix->columns;
+    float *weights = memory_alloc(rows * columns, sizeof *weights, NULL);
+    float *change = memory_alloc(rows * columns, sizeof *change, NULL);
+    matrix_read(weights, matrix, 0, matrix->rows);
+    double energy = energy_of(weights, x, rows, columns, tokens);
+    assert_true(fabs(known->energy * (double)tokens / energy - 1) <= TOLERANCE);
+    size_t checked = 0;
+    for (size_t i = 0; i < known->point_count; i++) {
+        const struct measured_point *point = &known->points[i];
+        if (strcmp(point->method, "magnitude") != 0 || point->pattern.kind != PATTERN_UNSTRUCTURED)
+            continue;
+        cut_smallest(change, weights, rows * columns, (size_t)round(point->sparsity * (double)(rows * columns)));
+        double expected = energy_of(change, x, rows, columns, tokens) / energy;
+        assert_true(fabs(point->error / expected - 1) <= TOLERANCE);
+        checked++;
+    }
+    assert_int_equal(checked, 4);
+    memory_free(weights);
+    memory_free(change);
+}
+
+static void exact_errors_are_those_of_the_outputs(void **state) {
+    (void)state;
+    struct workbench *workbench = calibrate("llama", "tokens.npy", "windows=1 measure=magnitude compute=f32");
+    char *path = family_file("llama", "linear_inputs.safetensors");
+    struct checkpoint *inputs = open_file(path);
+    size_t checked = 0;
+    for (size_t i = 0; i < workbench->model->matrix_count; i++) {
+        const char *module = workbench->model->matrices[i].module;
+        float *x = golden_tensor(inputs, module);
+        if (x == NULL)
+            continue;
+        check_points(workbench, i, x, (size_t)checkpoint_find(inputs, module)->shape[0]);
+        checked++;
+        memory_free(x);
+    }
+    assert_true(checked >= 8);
+    checkpoint_close(inputs);
+    workbench_close(workbench);
+    memory_free(path);
+}
+
+int main(void) {
+    if (golden_folder() == NULL)
+        return GOLDEN_SKIPPED;
+    (void)snprintf(folder, sizeof folder, "/tmp/secateur-calibrate-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    (void)setenv("XDG_CACHE_HOME", folder, 1);
+    commands_register();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hessians_and_scalers_are_the_references),
+        cmocka_unit_test(inputs_are_the_references),
+        cmocka_unit_test(exact_zeros_are_those_of_the_inputs),
+        cmocka_unit_test(exact_errors_are_those_of_the_outputs),
+    };
+    int failed = cmocka_run_group_tests_name("calibration against references", tests, NULL, NULL);
+    (void)file_remove_tree(folder, NULL);
+    return failed;
+}
