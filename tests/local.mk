@@ -116,6 +116,10 @@ TESTS += tests/cli_test.sh tests/prune_kill_test.sh tests/signal_test.sh
 LONG_TESTS += tests/memory_test.sh tests/prune_kill_test.sh
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/engine_test
+tests_engine_test_SOURCES = tests/engine_test.c tests/made_folder.c tests/made_folder.h
+tests_engine_test_LDADD = $(unit_libs)
+TESTS += tests/engine_test
 check_PROGRAMS += tests/engine_golden_test
 tests_engine_golden_test_SOURCES = tests/engine_golden_test.c tests/golden.c tests/golden.h
 tests_engine_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
