@@ -66,6 +66,8 @@ tests_model_test_LDADD = $(unit_libs)
 TESTS += tests/model_test
 endif
 
+include tests/solvers.mk
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/pattern_test
 tests_pattern_test_SOURCES = tests/pattern_test.c

@@ -1,9 +1,8 @@
 /* SparseGPT against the reference implementation on single matrices: exact masks, weights within f32 rounding. */
 #include "base/memory.h"
-#include "calibrate/input.h"
 #include "prune/factor.h"
 #include "prune/sparsegpt.h"
-#include "tests/golden.h"
+#include "tests/matrix_case.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,15 +14,8 @@
 
 #define WEIGHT_TOLERANCE 2e-4
 
-struct run {
-    const char *suffix;
-    double sparsity;
-    struct pattern pattern;
-    struct layer_options options;
-};
-
 /* The reference's 1:4 removes one of four: keep 3 of 4 here. */
-static const struct run runs[] = {
+static const struct matrix_run runs[] = {
     {"50", 0.5, {PATTERN_UNSTRUCTURED, 0, 0}, {.reference = true}},
     {"70", 0.7, {PATTERN_UNSTRUCTURED, 0, 0}, {.reference = true}},
     {"2_4", 0.5, {PATTERN_N_M, 2, 4}, {.reference = true}},
@@ -36,58 +28,15 @@ static const struct run runs[] = {
     {"2_4_q4", 0.5, {PATTERN_N_M, 2, 4}, {.reference = true, .bits = 4}},
 };
 
-static const char *const cases[] = {"hand", "plain", "dead", "rankdef", "ties", "wide"};
-
-struct matrix_case {
-    struct checkpoint *file;
-    float *w, *x;
-    int64_t rows, columns, tokens;
-    struct input_statistics input;
-};
-
-static void open_case(struct matrix_case *one, const char *name) {
-    char relative[64];
-    struct error error = {0};
-    (void)snprintf(relative, sizeof relative, "golden/unit/%s.safetensors", name);
-    char *path = golden_path(relative);
-    one->file = checkpoint_open(path, &error);
-    if (one->file == NULL)
-        fail_msg("%s", error.text);
-    one->w = golden_tensor(one->file, "W");
-    one->x = golden_tensor(one->file, "X");
-    const struct tensor *x = checkpoint_find(one->file, "X");
-    one->rows = checkpoint_find(one->file, "W")->shape[0];
-    one->columns = x->shape[2];
-    one->tokens = x->shape[0] * x->shape[1];
-    assert_true(input_statistics_create(&one->input, one->columns, true, &error));
-    assert_true(input_statistics_add(&one->input, one->x, one->tokens, (uint64_t)x->shape[0], false, &error));
-    memory_free(path);
-}
-
-static void close_case(struct matrix_case *one) {
-    input_statistics_free(&one->input);
-    memory_free(one->w);
-    memory_free(one->x);
-    checkpoint_close(one->file);
-}
-
-static void check_run(const struct matrix_case *one, const char *name, const struct run *run) {
+static void check_run(const struct matrix_case *one, const char *name, const struct matrix_run *run) {
     char tensor[64];
     (void)snprintf(tensor, sizeof tensor, "sparsegpt_%s", run->suffix);
     float *expected = golden_tensor(one->file, tensor);
     if (expected == NULL)
         return;
     size_t count = (size_t)(one->rows * one->columns);
-    float *weights = memory_alloc_aligned(count, sizeof *weights, NULL);
-    memcpy(weights, one->w, count * sizeof *weights);
-    struct layer layer = {.name = name,
-                          .weights = weights,
-                          .rows = one->rows,
-                          .columns = one->columns,
-                          .input = &one->input,
-                          .pattern = run->pattern,
-                          .sparsity = run->sparsity,
-                          .options = run->options};
+    struct layer layer = matrix_case_layer(one, run);
+    const float *weights = layer.weights;
     struct error error = {0};
     if (!sparsegpt_prune(&layer, NULL, &error))
         fail_msg("%s %s: %s", name, run->suffix, error.text);
@@ -102,26 +51,26 @@ static void check_run(const struct matrix_case *one, const char *name, const str
     assert_int_equal(flips, 0);
     assert_true(worst <= WEIGHT_TOLERANCE);
     factor_free(layer.factor);
-    memory_free(weights);
+    memory_free(layer.weights);
     memory_free(expected);
 }
 
 static void equals_the_reference(void **state) {
     (void)state;
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    for (size_t c = 0; c < MATRIX_CASES; c++) {
         struct matrix_case one = {0};
-        open_case(&one, cases[c]);
+        matrix_case_open(&one, matrix_case_names[c]);
         for (size_t r = 0; r < sizeof runs / sizeof *runs; r++)
-            check_run(&one, cases[c], &runs[r]);
-        close_case(&one);
+            check_run(&one, matrix_case_names[c], &runs[r]);
+        matrix_case_close(&one);
     }
 }
 
 static void hessian_equals_the_reference(void **state) {
     (void)state;
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    for (size_t c = 0; c < MATRIX_CASES; c++) {
         struct matrix_case one = {0};
-        open_case(&one, cases[c]);
+        matrix_case_open(&one, matrix_case_names[c]);
         float *expected = golden_tensor(one.file, "H");
         size_t n = (size_t)one.columns;
         float *h = memory_alloc_aligned(n * n, sizeof *h, NULL);
@@ -131,7 +80,7 @@ static void hessian_equals_the_reference(void **state) {
             assert_true(fabs((double)h[i] - (double)expected[i]) <= 1e-5 * scale);
         memory_free(h);
         memory_free(expected);
-        close_case(&one);
+        matrix_case_close(&one);
     }
 }
 
@@ -139,7 +88,7 @@ static void error_equals_the_trace(void **state) {
     (void)state;
     struct matrix_case one = {0};
     struct error error = {0};
-    open_case(&one, "plain");
+    matrix_case_open(&one, "plain");
     double direct = 0;
     for (int64_t i = 0; i < one.rows; i++)
         for (int64_t t = 0; t < one.tokens; t++) {
@@ -151,7 +100,7 @@ static void error_equals_the_trace(void **state) {
     double value;
     assert_true(hessian_quadratic(&value, one.input.hessian, one.w, one.rows, &error));
     assert_true(fabs(value - direct) <= 1e-5 * direct);
-    close_case(&one);
+    matrix_case_close(&one);
 }
 
 int main(void) {

@@ -177,5 +177,5 @@ void least_squares_store(struct layer *layer, const struct least_squares *proble
     size_t n = (size_t)problem->n;
     size_t count = (size_t)problem->rows * n;
     for (size_t i = 0; i < count; i++)
-        layer->weights[i] = mask[i] ? 0.0F : b[i] / problem->scale[i % n];
+        layer->weights[i] = mask[i] ? 0.0F : b[i] / problem->scale[i % n] + 0.0F;
 }

@@ -92,11 +92,12 @@ struct apply_work {
     size_t columns;
 };
 
+/* Adding +0 makes a dense -0 that stays a +0 as well. */
 static void apply_rows(void *context, size_t begin, size_t end, int thread) {
     const struct apply_work *work = context;
     (void)thread;
     for (size_t i = begin * work->columns; i < end * work->columns; i++)
-        work->weights[i] = work->mask[i] ? 0.0F : work->weights[i];
+        work->weights[i] = work->mask[i] ? 0.0F : work->weights[i] + 0.0F;
 }
 
 void score_apply(float *weights, const uint8_t *mask, int64_t rows, int64_t columns) {

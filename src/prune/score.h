@@ -17,7 +17,7 @@ bool score_select(uint8_t *mask, const struct layer *layer, score_function *func
 bool score_prune(struct layer *layer, score_function *function, const void *context, struct progress *progress,
                  struct error *error);
 
-/* weights[i] = +0 where mask[i] is set. */
+/* weights[i] = +0 where mask[i] is set; no -0 remains elsewhere either. */
 void score_apply(float *weights, const uint8_t *mask, int64_t rows, int64_t columns);
 
 /* pattern_select by the layer's conventions (its own, or the references'). */

@@ -339,7 +339,8 @@ static void put_panel(const struct sweep *sweep, int64_t row) {
     for (int64_t j = 0; j < width; j += TRANSPOSE)
         for (int64_t i = 0; i < rows; i++)
             for (int64_t c = j; c < smaller(j + TRANSPOSE, width); c++)
-                matrix[(row + i) * sweep->n + sweep->first + c] = sweep->weights[c * sweep->stride + row + i];
+                matrix[(row + i) * sweep->n + sweep->first + c] =
+                    sweep->weights[c * sweep->stride + row + i] + 0.0F; /* no -0 */
 }
 
 static void sweep_rows(void *context, size_t begin, size_t end, int thread) {

@@ -1,0 +1,13 @@
+# The methods and the statistics that they work on; included by tests/local.mk.
+if HAVE_CMOCKA
+solver_test_flags = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+matrix_case = tests/matrix_case.c tests/matrix_case.h tests/golden.c tests/golden.h
+check_PROGRAMS += tests/sparsegpt_test tests/score_test
+tests_sparsegpt_test_SOURCES = tests/sparsegpt_test.c $(matrix_case)
+tests_sparsegpt_test_CPPFLAGS = $(solver_test_flags)
+tests_sparsegpt_test_LDADD = $(unit_libs)
+tests_score_test_SOURCES = tests/score_test.c $(matrix_case)
+tests_score_test_CPPFLAGS = $(solver_test_flags)
+tests_score_test_LDADD = $(unit_libs)
+TESTS += tests/sparsegpt_test tests/score_test
+endif
