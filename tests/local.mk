@@ -164,3 +164,19 @@ tests_calibrate_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_t
 tests_calibrate_golden_test_LDADD = $(unit_libs)
 TESTS += tests/calibrate_golden_test
 endif
+
+# The forward pass and the tokenizers through the program.
+check_PROGRAMS += tests/npy_compare tests/npy_ids
+tests_npy_compare_SOURCES = tests/npy_compare.c
+tests_npy_compare_LDADD = libsecateur.a $(engine_libs)
+tests_npy_ids_SOURCES = tests/npy_ids.c
+tests_npy_ids_LDADD = libsecateur.a $(engine_libs)
+EXTRA_DIST += tests/eval_test.sh
+TESTS += tests/eval_test.sh
+if HAVE_CMOCKA
+check_PROGRAMS += tests/tokenize_test
+tests_tokenize_test_SOURCES = tests/tokenize_test.c tests/golden.c tests/golden.h
+tests_tokenize_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_tokenize_test_LDADD = $(unit_libs)
+TESTS += tests/tokenize_test
+endif

@@ -145,11 +145,15 @@ static bool say_text(struct generate_run *run, struct error *error) {
     return true;
 }
 
+static int64_t end_of_text(const struct generate_run *run) {
+    int64_t eos = tokenizer_eos(run->tokenizer);
+    return eos >= 0 ? eos : run->workbench->model->architecture.eos;
+}
+
 static bool work(void *context, struct progress *progress, struct error *error) {
     struct generate_run *run = context;
     const struct model *model = run->workbench->model;
-    int64_t eos = run->tokenizer != NULL ? tokenizer_eos(run->tokenizer) : -1;
-    run->options.stop = eos >= 0 ? eos : model->architecture.eos;
+    run->options.stop = run->tokenizer != NULL ? end_of_text(run) : -1;
     return generate(run->ids.data, &run->ids.count, run->count, model, &run->options, count_token, run, progress,
                     error) &&
            say_text(run, error);
@@ -188,7 +192,7 @@ static bool run_generate(struct workbench *workbench, const struct value *values
 const struct command generate_commands[] = {
     {"generate", NULL, "continue a text, to see with your own eyes what the model writes",
      "Sampled with a seed, or greedily. Ends at the end-of-text token. A model without a tokenizer takes and prints "
-     "token ids.",
+     "token ids, and goes on past that token.",
      arguments, sizeof arguments / sizeof *arguments, COMMAND_JOB | COMMAND_SUBCOMMAND, run_generate},
 };
 const size_t generate_command_count = sizeof generate_commands / sizeof *generate_commands;
