@@ -81,7 +81,8 @@ static void draw_chart(struct canvas *plot, const struct channel *channels, size
         points[i] = (double)i + 1;
         points[count + i] = channels[i].rms;
     }
-    struct chart_line line = {points, points ? points + count : NULL, points ? count : 0, PAINT_CURVE, false};
+    struct chart_line line = {
+        .x = points, .y = points ? points + count : NULL, .count = points ? count : 0, .paint = PAINT_CURVE};
     chart_curve(plot, &(struct curve_chart){.curves = &line,
                                             .curve_count = 1,
                                             .x_low = 1,

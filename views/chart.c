@@ -30,6 +30,15 @@ void chart_sparkline(struct canvas *canvas, int row, int column, int width, cons
     }
 }
 
+void chart_levels(struct canvas *canvas, int row, int column, int width, const double *values, double cut) {
+    for (int cell = 0; cell < width; cell++) {
+        int height = (int)ceil(8 * fmin(fmax(values[cell], 0), 1));
+        canvas_repeat(canvas, row, column + cell, 1, PAINT_DENSITY, canvas->glyphs->heights[height]);
+    }
+    if (cut >= 0 && cut <= 1)
+        canvas_repeat(canvas, row, column + (int)fmin(cut * width, width - 1), 1, PAINT_CUT, canvas->glyphs->cut);
+}
+
 void chart_bar(struct canvas *canvas, int row, int column, int width, enum paint paint, double value) {
     int eighths = cells_of(value, width * 8);
     canvas_repeat(canvas, row, column, eighths / 8, paint, canvas->glyphs->lengths[8]);

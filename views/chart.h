@@ -10,6 +10,9 @@
 void chart_sparkline(struct canvas *canvas, int row, int column, int width, const double *bins, size_t count,
                      double cut);
 
+/* Values of 0..1 as heights, one a cell; cut as above. */
+void chart_levels(struct canvas *canvas, int row, int column, int width, const double *values, double cut);
+
 /* A bar of 0..1 in eighths. */
 void chart_bar(struct canvas *canvas, int row, int column, int width, enum paint paint, double value);
 
@@ -49,12 +52,14 @@ struct chart_line {
     size_t count;
     enum paint paint;
     bool points; /* separate signs instead of a line: what was measured */
+    bool faint;  /* dotted: what is only there to compare with */
 };
 struct curve_chart {
     const struct chart_line *curves;
     size_t curve_count;
     double x_low, x_high, y_low, y_high;
     const char *x_tick, *y_tick; /* printf formats of one double */
+    bool log_y;                  /* y is log10 of what the axis says */
     const char *x_unit;
     double here, here_y; /* marked point; NAN: none */
     double knee, knee_y;

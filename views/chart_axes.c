@@ -149,12 +149,12 @@ static bool plot_place(const struct plot *plot, double x, double y, int *across,
 }
 
 /* The dots of a cell are gathered in the cell itself: its character says which are set. */
-static void plot_dot(struct plot *plot, int across, int down, enum paint paint) {
+static void plot_dot(struct plot *plot, int across, int down, enum paint paint, bool faint) {
     static const unsigned char bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
     struct canvas *area = &plot->area;
     int row = down / plot->down, column = across / plot->across;
     if (plot->across == 1) {
-        canvas_repeat(area, row, column, 1, paint, area->glyphs->unknown);
+        canvas_repeat(area, row, column, 1, paint, faint ? area->glyphs->unknown : area->glyphs->dot);
         return;
     }
     const unsigned char *old = (const unsigned char *)canvas_peek(area, row, column);
@@ -164,12 +164,15 @@ static void plot_dot(struct plot *plot, int across, int down, enum paint paint) 
     canvas_repeat(area, row, column, 1, paint, glyph);
 }
 
-static void plot_segment(struct plot *plot, const int from[2], const int to[2], enum paint paint) {
+static void plot_segment(struct plot *plot, const int from[2], const int to[2], const struct chart_line *line) {
+    enum { DOTTED = 3 };
     int across = to[0] - from[0], down = to[1] - from[1];
     int steps = abs(across) > abs(down) ? abs(across) : abs(down);
     for (int i = 0; i <= steps; i++) {
         double share = steps > 0 ? (double)i / steps : 0;
-        plot_dot(plot, from[0] + (int)lround(share * across), from[1] + (int)lround(share * down), paint);
+        int at = from[0] + (int)lround(share * across);
+        if (!line->faint || plot->across == 1 || at % DOTTED == 0)
+            plot_dot(plot, at, from[1] + (int)lround(share * down), line->paint, line->faint);
     }
 }
 
@@ -189,19 +192,50 @@ static void plot_curve(struct plot *plot, const struct chart_line *curve) {
         }
         bool inside = plot_place(plot, curve->x[i], curve->y[i], &to[0], &to[1]);
         if (inside)
-            plot_segment(plot, joined ? from : to, to, curve->paint);
+            plot_segment(plot, joined ? from : to, to, curve);
         joined = inside;
         from[0] = to[0];
         from[1] = to[1];
     }
 }
 
+/* A round distance between numbers: 1, 2 or 5 times a power of ten, so that at most `most` of them fit. */
+static double round_step(double span, int most) {
+    double least = span / (most > 1 ? most : 1), power = pow(10, floor(log10(least)));
+    double factor = least / power;
+    return power * (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10);
+}
+
+/* Numbers at round values beside the y axis. */
 static void draw_levels(struct canvas *canvas, const struct curve_chart *chart, int height) {
-    for (int row = 0; row<height; row += height> 12 ? 4 : 2) {
+    enum { ROWS_BETWEEN = 3 };
+    double span = chart->y_high - chart->y_low, step = round_step(span, height / ROWS_BETWEEN);
+    if (chart->log_y)
+        step = fmax(ceil(step), 1);
+    for (double value = ceil(chart->y_low / step - 1e-9) * step; value <= chart->y_high + 1e-9 * span; value += step) {
         char label[32];
-        double share = height > 1 ? (double)row / (height - 1) : 0;
-        snprintf(label, sizeof label, chart->y_tick, chart->y_high - (chart->y_high - chart->y_low) * share);
+        int row = (int)lround((1 - (value - chart->y_low) / span) * (height - 1));
+        snprintf(label, sizeof label, chart->y_tick, chart->log_y ? pow(10, value) : fabs(value) < 1e-12 ? 0 : value);
         canvas_right(canvas, row, 0, MARGIN - 2, PAINT_AXIS, label);
+    }
+}
+
+/* Numbers at round values below the x axis, the unit at its end. */
+static void draw_ticks(struct canvas *canvas, const struct curve_chart *chart, int height, int cells) {
+    enum { CELLS_BETWEEN = 9 };
+    double span = chart->x_high - chart->x_low, step = round_step(span, cells / CELLS_BETWEEN);
+    int last = cells - (int)text_columns(chart->x_unit) - 1;
+    canvas_repeat(canvas, height, MARGIN - 1, 1, PAINT_AXIS, canvas->glyphs->corner);
+    canvas_repeat(canvas, height, MARGIN, cells, PAINT_AXIS, canvas->glyphs->horizontal);
+    canvas_right(canvas, height + 1, MARGIN, cells, PAINT_AXIS, chart->x_unit);
+    for (double value = ceil(chart->x_low / step - 1e-9) * step; value <= chart->x_high + 1e-9 * span; value += step) {
+        char label[32];
+        int cell = (int)lround((value - chart->x_low) / span * (cells - 1));
+        snprintf(label, sizeof label, chart->x_tick, value);
+        if (cell > 0)
+            canvas_repeat(canvas, height, MARGIN + cell, 1, PAINT_AXIS, canvas->glyphs->tick_below);
+        if (cell + (int)text_columns(label) < last)
+            canvas_text(canvas, height + 1, MARGIN + cell, cells - cell, PAINT_AXIS, label);
     }
 }
 
@@ -211,7 +245,7 @@ void chart_curve(struct canvas *canvas, const struct curve_chart *chart) {
         return;
     draw_y_axis(canvas, MARGIN, height);
     draw_levels(canvas, chart, height);
-    draw_x_axis(canvas, MARGIN, chart->x_low, chart->x_high, chart->x_tick, chart->x_unit);
+    draw_ticks(canvas, chart, height, cells);
     bool braille = canvas->glyphs->braille;
     struct plot plot = {canvas_part(canvas, 0, MARGIN, height, cells), chart, braille ? 2 : 1, braille ? 4 : 1};
     for (int pass = 0; pass < 2; pass++)

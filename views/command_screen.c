@@ -29,7 +29,7 @@ static const char *const *view_names(void) {
 
 /* The first views are those that Tab goes round; help and output are beside them. */
 static const char *neighbour(struct screen *screen, bool next) {
-    enum { ROUND = 4 };
+    enum { ROUND = 5 };
     size_t at = screen->stack[screen->depth - 1];
     if (at >= ROUND)
         return view_table[0]->name;
@@ -87,6 +87,9 @@ FORWARD(run_axis, "axis")
 FORWARD(run_overlay, "overlay")
 FORWARD(run_norms, "norms")
 FORWARD(run_channels, "channels")
+FORWARD(run_grid, "grid")
+FORWARD(run_knee, "knee")
+FORWARD(run_step, "step")
 
 /* ---- moving and finding ---- */
 
@@ -336,6 +339,11 @@ static const struct command commands[] = {
     {"norms", NULL, "sorted norms of rows or columns, and back", NULL, WITH(what_argument), COMMAND_SCREEN, run_norms},
     {"channels", NULL, "the channels of an input by size, and back", NULL, WITH(what_argument), COMMAND_SCREEN,
      run_channels},
+    {"grid", NULL, "the curves of all matrices, and back", NULL, WITH(what_argument), COMMAND_SCREEN, run_grid},
+    {"knee", NULL, "set the row's sparsity to where its curve bends most", NULL, WITH(what_argument), COMMAND_SCREEN,
+     run_knee},
+    {"step", NULL, "go on to the same matrix of another block: next or previous", NULL, WITH(what_argument),
+     COMMAND_SCREEN, run_step},
     {"search", NULL, "go to the next row that holds a text", NULL, WITH(text_argument), COMMAND_SCREEN, run_search},
     {"search-next", NULL, "the next match", NULL, NULL, 0, COMMAND_SCREEN, run_search_next},
     {"search-previous", NULL, "the match before", NULL, NULL, 0, COMMAND_SCREEN, run_search_previous},

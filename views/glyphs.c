@@ -8,7 +8,7 @@
     .knob = "●", .mark = "┊", .cursor = "›", .tag = "+", .lock = "=", .folded = "▸", .unfolded = "▾",                  \
     .horizontal = "─", .vertical = "│", .corner = "└", .tick_below = "┴", .tick_left = "┤", .centre = "┼",             \
     .frame_left = "▕", .frame_right = "▏", .ellipsis = "…", .unknown = "·", .shade = "░", .pointer = "▲",              \
-    .measured = "×", .here = "●", .knee = "◆", .heat = {"·", "░", "▒", "▓", "█"}, .utf8 = true
+    .measured = "×", .here = "●", .knee = "◆", .dot = "•", .heat = {"·", "░", "▒", "▓", "█"}, .utf8 = true
 
 const struct glyphs glyph_sets[] = {
     {.name = "utf8", UTF8_SIGNS, .braille = true},
@@ -41,6 +41,7 @@ const struct glyphs glyph_sets[] = {
      .measured = "x",
      .here = "O",
      .knee = "K",
+     .dot = "*",
      .heat = {".", ":", "+", "%", "#"}},
     {.name = NULL},
 };
@@ -61,10 +62,11 @@ const char *glyphs_ascii(int32_t codepoint) {
         int32_t codepoint;
         const char *ascii;
     } table[] = {
-        {0x00b1, "+-"}, {0x00b7, "|"}, {0x00d7, "x"},  {0x2026, "~"},  {0x2014, "-"},    {0x2013, "-"},
-        {0x0394, "d"},  {0x2502, "|"}, {0x2082, "2"},  {0x2080, "0"},  {0x00b2, "2"},    {0x03a3, "sum"},
-        {0x03c4, "t"},  {0x03bc, "u"}, {0x03c3, "sd"}, {0x2212, "-"},  {0x2265, ">="},   {0x2264, "<="},
-        {0x2016, "||"}, {0x203a, ">"}, {0x2192, "->"}, {0x2190, "<-"}, {0x2713, "done"}, {0x25b6, ">"},
+        {0x00b1, "+-"},   {0x00b7, "|"},  {0x00d7, "x"},          {0x2026, "~"}, {0x2014, "-"},  {0x2013, "-"},
+        {0x0394, "d"},    {0x2502, "|"},  {0x2082, "2"},          {0x2080, "0"}, {0x00b2, "2"},  {0x03a3, "sum"},
+        {0x03c4, "t"},    {0x03bc, "u"},  {0x03c3, "sd"},         {0x2212, "-"}, {0x2265, ">="}, {0x2264, "<="},
+        {0x2016, "||"},   {0x0174, "W'"}, {0x03bb, "eigenvalue"}, {0x203a, ">"}, {0x2192, "->"}, {0x2190, "<-"},
+        {0x2713, "done"}, {0x25b6, ">"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].codepoint == codepoint)

@@ -17,7 +17,7 @@ struct glyphs {
     const char *horizontal, *vertical, *corner, *tick_below, *tick_left, *centre;
     const char *frame_left, *frame_right;
     const char *ellipsis, *unknown, *shade, *pointer;
-    const char *measured, *here, *knee;
+    const char *measured, *here, *knee, *dot; /* dot: of a line without braille */
     const char *heat[5];
     bool utf8, braille;
 };

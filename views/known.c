@@ -16,19 +16,35 @@ static double matrix_error(const struct workbench *workbench, size_t matrix, dou
     return forecast_matrix(workbench->forecaster, matrix, &target, &estimated);
 }
 
-static double row_error(const struct workbench *workbench, const struct model_row *row, double sparsity) {
+static const char *matrix_method(const struct workbench *workbench, size_t matrix) {
+    const struct target *target = plan_target(workbench->plan, matrix);
+    return target->method[0] ? target->method : workbench->forecaster ? workbench->forecaster->method : "";
+}
+
+static double matrix_estimate(const struct workbench *workbench, size_t matrix, double sparsity) {
+    const struct matrix_sensitivity *known = &workbench->sensitivity->matrices[matrix];
+    return known->known ? curve_at(&known->curves[sensitivity_order(matrix_method(workbench, matrix))], sparsity) : NAN;
+}
+
+/* The mean of a figure over the prunable weights of a row. */
+static double row_mean(const struct workbench *workbench, const struct model_row *row, double sparsity,
+                       double (*figure)(const struct workbench *, size_t, double)) {
     double sum = 0, weights = 0;
-    if (!workbench->forecaster)
+    if (!workbench->forecaster || !workbench->sensitivity)
         return NAN;
     for (size_t i = row->first; i < row->first + row->count; i++) {
         const struct matrix *matrix = &workbench->model->matrices[i];
         if (row->block && !matrix->prunable)
             continue;
-        double count = (double)matrix->tensor->count, error = matrix_error(workbench, i, sparsity);
-        sum += count * error;
+        double count = (double)matrix->tensor->count;
+        sum += count * figure(workbench, i, sparsity);
         weights += count;
     }
     return weights > 0 ? sum / weights : NAN;
+}
+
+static double row_error(const struct workbench *workbench, const struct model_row *row, double sparsity) {
+    return row_mean(workbench, row, sparsity, matrix_error);
 }
 
 /* ---- for views ---- */
@@ -65,12 +81,40 @@ double known_knee(struct workbench *workbench, const struct model_row *row) {
     return knee;
 }
 
-const char *known_method(struct workbench *workbench, const struct model_row *row) {
-    const struct target *target = plan_target(workbench->plan, row->first);
-    if (target->method[0])
-        return target->method;
+double known_estimate(struct workbench *workbench, const struct model_row *row, double sparsity) {
     pthread_mutex_lock(&workbench->mutex);
-    const char *method = workbench->forecaster ? workbench->forecaster->method : "";
+    double error = row_mean(workbench, row, sparsity, matrix_estimate);
+    pthread_mutex_unlock(&workbench->mutex);
+    return error;
+}
+
+static size_t matrix_points(double *sparsities, double *errors, size_t room, const struct workbench *workbench,
+                            size_t matrix) {
+    const struct matrix_sensitivity *known = &workbench->sensitivity->matrices[matrix];
+    size_t count = 0;
+    for (size_t i = 0; i < known->point_count && count < room; i++) {
+        const struct measured_point *point = &known->points[i];
+        if (point->pattern.kind == PATTERN_N_M || strcmp(point->method, matrix_method(workbench, matrix)) != 0)
+            continue;
+        sparsities[count] = point->sparsity;
+        errors[count++] = point->error;
+    }
+    return count;
+}
+
+size_t known_points(double *sparsities, double *errors, size_t room, struct workbench *workbench,
+                    const struct model_row *row) {
+    size_t count = 0;
+    pthread_mutex_lock(&workbench->mutex);
+    if (workbench->sensitivity && !row->block)
+        count = matrix_points(sparsities, errors, room, workbench, row->index);
+    pthread_mutex_unlock(&workbench->mutex);
+    return count;
+}
+
+const char *known_method(struct workbench *workbench, const struct model_row *row) {
+    pthread_mutex_lock(&workbench->mutex);
+    const char *method = matrix_method(workbench, row->first);
     pthread_mutex_unlock(&workbench->mutex);
     return method;
 }

@@ -17,6 +17,11 @@
 
 /* Relative output error expected of a matrix at a sparsity; of a block the mean over its prunable weights. */
 double known_error(struct workbench *workbench, const struct model_row *row, double sparsity);
+/* The same by the diagonal estimate alone, whatever was measured. */
+double known_estimate(struct workbench *workbench, const struct model_row *row, double sparsity);
+/* What was measured of a matrix by its method, without patterns of groups; returns how many points there are. */
+size_t known_points(double *sparsities, double *errors, size_t room, struct workbench *workbench,
+                    const struct model_row *row);
 /* What one more percent of sparsity would add to it. */
 double known_marginal(struct workbench *workbench, const struct model_row *row);
 /* The sparsity at which its curve bends most. */

@@ -1,5 +1,6 @@
 libviews_a_SOURCES += \
   views/activations.c views/channels.c views/channels.h \
+  views/cells.c views/cells.h \
   views/chart.c views/chart_axes.c views/chart.h \
   views/command_screen.c \
   views/density.c views/density.h \
@@ -15,6 +16,8 @@ libviews_a_SOURCES += \
   views/rows.c views/rows.h \
   views/run.c \
   views/screen.c views/screen.h views/screen_draw.c views/screen_input.c views/screen_state.h \
+  views/sensitivity.c views/sensitivity_facts.c views/sensitivity_facts.h \
+  views/sensitivity_grid.c views/sensitivity_grid.h \
   views/table.c views/table.h \
   views/terminal.c views/terminal.h views/terminal_signal.c views/terminal_signal.h \
   views/theme.c views/theme.h \

@@ -51,7 +51,7 @@ void norms_draw(struct canvas *canvas, struct workbench *workbench, const struct
                   "norms of %zu %s, sorted: highest %.4g, median %.4g, lowest %.4g, zero %zu", count, what, sorted[0],
                   sorted[count / 2], sorted[count - 1], dead);
     struct canvas plot = canvas_part(canvas, 1, 0, canvas->height - 1, canvas->width);
-    struct chart_line curve = {norms, sorted, count, PAINT_CURVE, false};
+    struct chart_line curve = {.x = norms, .y = sorted, .count = count, .paint = PAINT_CURVE};
     chart_curve(&plot, &(struct curve_chart){.curves = &curve,
                                              .curve_count = 1,
                                              .x_low = 1,

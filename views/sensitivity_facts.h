@@ -1,0 +1,10 @@
+/* The figures beside a sensitivity curve. */
+#ifndef SECATEUR_SENSITIVITY_FACTS_H
+#define SECATEUR_SENSITIVITY_FACTS_H
+
+#include "views/draw.h"
+#include "views/rows.h"
+
+void sensitivity_facts_draw(struct canvas *canvas, struct workbench *workbench, const struct model_row *row);
+
+#endif
