@@ -132,7 +132,7 @@ static void check_product(enum compute compute, enum dtype dtype, bool transpose
                 expected += (double)rounded(held[i * columns + j], compute == COMPUTE_BF16) *
                             (double)rounded(x[t * columns + j], compute == COMPUTE_BF16);
             double got = (double)y[t * (rows + 3) + i - rows / 3];
-            if (!(fabs(got - expected) < 2e-5 + 2e-6 * fabs(expected)))
+            if (!(fabs(got - expected) < 1e-5 + 5e-8 * (double)columns))
                 fail_msg("%lld x %lld x %lld: %g, expected %g", (long long)tokens, (long long)rows, (long long)columns,
                          got, expected);
         }
