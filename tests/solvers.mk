@@ -9,5 +9,8 @@ tests_sparsegpt_test_LDADD = $(unit_libs)
 tests_score_test_SOURCES = tests/score_test.c $(matrix_case)
 tests_score_test_CPPFLAGS = $(solver_test_flags)
 tests_score_test_LDADD = $(unit_libs)
-TESTS += tests/sparsegpt_test tests/score_test
+check_PROGRAMS += tests/method_test
+tests_method_test_SOURCES = tests/method_test.c
+tests_method_test_LDADD = $(unit_libs)
+TESTS += tests/sparsegpt_test tests/score_test tests/method_test
 endif

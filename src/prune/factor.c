@@ -4,7 +4,6 @@
 #include "base/parallel.h"
 #include <cblas.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define DAMPING_DEFAULT 0.01
@@ -141,9 +140,7 @@ bool layer_factor(struct layer *layer, struct error *error) {
     report->retries = layer->factor->retries;
     report->dead = layer->factor->dead_count;
     if (report->retries > 0)
-        (void)snprintf(report->note, sizeof report->note, "damping %g%% -> %g%% (Cholesky failed %d times)",
-                       100 * damping, 100 * report->damping, report->retries);
-    else if (report->dead == (uint64_t)layer->columns)
-        (void)snprintf(report->note, sizeof report->note, "every input was zero on all tokens: weights go by index");
+        layer_note(layer, "damping %g%% -> %g%% (Cholesky failed %d time%s)", 100 * damping, 100 * report->damping,
+                   report->retries, report->retries > 1 ? "s" : "");
     return true;
 }

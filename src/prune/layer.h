@@ -40,4 +40,13 @@ struct layer {
     struct layer_report report; /* out */
 };
 
+/* Adds a sentence to report.note, behind "; " when there is one already. */
+void layer_note(struct layer *layer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What every method that needs data asks of layer->input. NaN or Inf on any token is refused; noted are: inputs that
+ * were all zero (weights then go by size alone, or by index), fewer tokens than inputs (for methods that need the full
+ * Hessian, `full`), and an input a thousand times as large as the median one (the damping, a share of the mean
+ * diagonal, then outweighs the ordinary inputs). */
+bool layer_check_input(struct layer *layer, bool full, struct error *error);
+
 #endif

@@ -2,11 +2,10 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "prune/factor.h"
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
-
-#define DAMPING_DEFAULT 0.01
 
 void least_squares_free(struct least_squares *problem) {
     memory_free(problem->a);
@@ -19,16 +18,12 @@ void least_squares_free(struct least_squares *problem) {
 /* Damps A, takes its diagonal into scale and divides by it. Dead inputs keep a unit row of their own. */
 static bool normalise(struct least_squares *problem, struct layer *layer, struct error *error) {
     size_t n = (size_t)problem->n;
-    double trace = hessian_trace(layer->input->hessian);
-    if (!isfinite(trace))
-        return error_set(error, ERROR_FAILURE,
-                         "the calibration inputs hold NaN or Inf, so there is no Hessian to prune by");
-    double share = layer->options.damping > 0 ? layer->options.damping : DAMPING_DEFAULT;
-    double damping = share * trace / (double)n;
+    if (!layer_factor(layer, error))
+        return false;
+    double damping = layer->report.damping * hessian_trace(layer->input->hessian) / (double)n;
     hessian_copy(problem->a, layer->input->hessian, 1);
     for (size_t j = 0; j < n; j++) {
         float *diagonal = &problem->a[j * n + j];
-        layer->report.dead += *diagonal == 0;
         *diagonal += (float)damping;
         problem->scale[j] = *diagonal > 0 ? sqrtf(*diagonal) : 1;
         if (*diagonal <= 0)
@@ -37,7 +32,6 @@ static bool normalise(struct least_squares *problem, struct layer *layer, struct
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++)
             problem->a[i * n + j] /= problem->scale[i] * problem->scale[j];
-    layer->report.damping = share;
     return true;
 }
 

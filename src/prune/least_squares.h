@@ -16,7 +16,8 @@ struct least_squares {
     float *g;     /* B Ã, [rows × n]: the linear term */
 };
 
-/* From the layer's Hessian and dense weights. Damping as options.damping (0.01 unless set); fills the report. */
+/* From the layer's Hessian and dense weights. Damped as the layer's factor is (factor.h), which is made when it is
+ * missing: the one place that decides whether a Hessian is definite enough. Fills the report. */
 bool least_squares_create(struct least_squares *problem, struct layer *layer, struct error *error);
 void least_squares_free(struct least_squares *problem);
 

@@ -4,7 +4,7 @@ libsecateur_a_SOURCES += \
   src/prune/alps.c \
   src/prune/dsnot.c \
   src/prune/factor.c src/prune/factor.h \
-  src/prune/layer.h \
+  src/prune/layer.c src/prune/layer.h \
   src/prune/least_squares.c src/prune/least_squares.h \
   src/prune/magnitude_method.c \
   src/prune/method.c src/prune/method.h \

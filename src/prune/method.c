@@ -258,10 +258,27 @@ static bool run_steps(struct layer *layer, const struct method_chain *chain, str
     return ok;
 }
 
-bool method_run(struct layer *layer, const struct method_chain *chain, struct progress *progress, struct error *error) {
-    memset(&layer->report, 0, sizeof layer->report);
+/* Refuses what the chain cannot work from, and notes what is unusual about the inputs. */
+static bool check_data(struct layer *layer, const struct method_chain *chain, struct error *error) {
+    enum method_need need = method_needs(chain);
     if (!weights_are_finite(layer))
         return error_set(error, ERROR_INPUT, "the weights hold NaN or Inf, so there is no order to prune by");
+    if (need == METHOD_NEEDS_NOTHING)
+        return true;
+    if (layer->input == NULL)
+        return error_set(error, ERROR_USAGE, "%s needs calibration data", chain->steps[0]->name);
+    if (need == METHOD_NEEDS_HESSIAN && layer->input->hessian == NULL)
+        return error_set(error, ERROR_USAGE, "%s needs the full Hessian, so a calibration text", chain->steps[0]->name);
+    return layer_check_input(layer, need == METHOD_NEEDS_HESSIAN, error);
+}
+
+bool method_run(struct layer *layer, const struct method_chain *chain, struct progress *progress, struct error *error) {
+    memset(&layer->report, 0, sizeof layer->report);
+    if (!check_data(layer, chain, error))
+        return false;
+    bool rounds = layer->options.bits > 0;
+    if (pattern_count(layer->pattern, layer->rows, layer->columns, layer->sparsity) == 0 && !rounds)
+        return true;
     if (chain->count == 1)
         return chain->steps[0]->prune(layer, progress, error);
     return run_steps(layer, chain, progress, error);

@@ -53,8 +53,9 @@ struct pattern method_pattern(const struct method_chain *chain, struct pattern p
 /* Refuses a pattern that a step does not make sense with, with a reason that names both and what would work. */
 bool method_accepts(const struct method_chain *chain, struct pattern pattern, struct error *error);
 
-/* Prunes layer->weights by all steps. layer->pattern must not be PATTERN_DEFAULT. Refused for weights that hold NaN or
- * Inf. */
+/* Prunes layer->weights by all steps. layer->pattern must not be PATTERN_DEFAULT. Nothing changes when
+ * the pattern's count is 0, unless kept weights are to be rounded. Refused for weights that hold NaN or Inf, for data
+ * that is missing and for inputs that layer_check_input refuses; what that notes is in the report. */
 bool method_run(struct layer *layer, const struct method_chain *chain, struct progress *progress, struct error *error);
 
 #endif

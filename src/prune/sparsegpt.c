@@ -380,7 +380,7 @@ static bool sweep_begin(struct sweep *sweep, struct layer *layer, struct error *
     sweep->superblock = (SUPERBLOCK + sweep->width - 1) / sweep->width * sweep->width;
     if (!sweep_allocate(sweep, error) || !make_grid(sweep, error) || !choose_before(sweep, error))
         return false;
-    bool by_group = layer->pattern.kind == PATTERN_N_M && layer->fixed_mask == NULL;
+    bool by_group = layer->pattern.kind == PATTERN_N_M && layer->fixed_mask == NULL && layer->sparsity > 0;
     sweep->panel = (struct panel){
         .stride = sweep->stride,
         .weights = sweep->weights,

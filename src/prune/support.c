@@ -14,7 +14,10 @@ bool support_choose(uint8_t *mask, float *scores, const struct layer *layer, con
     size_t count = (size_t)problem->rows * (size_t)problem->n;
     struct layer aim = *layer;
     aim.sparsity = sparsity;
-    for (size_t i = 0; i < count; i++)
+    bool whole_rows = layer->pattern.kind == PATTERN_WHOLE_ROWS;
+    for (size_t i = 0; whole_rows && i < count; i++)
+        scores[i] = problem->dense[i] * problem->g[i];
+    for (size_t i = 0; !whole_rows && i < count; i++)
         scores[i] = b[i] * b[i] + TIE_BREAK * problem->dense[i] * problem->dense[i];
     return score_pattern_select(mask, scores, &aim, error);
 }

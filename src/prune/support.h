@@ -5,7 +5,8 @@
 #include "prune/least_squares.h"
 
 /* mask[rows × n] = 1 for what goes when the entries (groups) of largest b² stay, by the layer's pattern at `sparsity`.
- * Where b is equal the dense weights decide. scores: workspace [rows × n]. */
+ * Where b is equal the dense weights decide. Whole rows go by the dense row's own output error, B Ã Bᵀ: no other row
+ * can take any of it up, so that is exactly what each costs. scores: workspace [rows × n]. */
 bool support_choose(uint8_t *mask, float *scores, const struct layer *layer, const struct least_squares *problem,
                     const float *b, double sparsity, struct error *error);
 
