@@ -215,7 +215,10 @@ static void draw_levels(struct canvas *canvas, const struct curve_chart *chart, 
     for (double value = ceil(chart->y_low / step - 1e-9) * step; value <= chart->y_high + 1e-9 * span; value += step) {
         char label[32];
         int row = (int)lround((1 - (value - chart->y_low) / span) * (height - 1));
-        snprintf(label, sizeof label, chart->y_tick, chart->log_y ? pow(10, value) : fabs(value) < 1e-12 ? 0 : value);
+        snprintf(label, sizeof label, chart->y_tick,
+                 chart->log_y                ? pow(10, value)
+                 : fabs(value) < 1e-9 * span ? 0
+                                             : value);
         canvas_right(canvas, row, 0, MARGIN - 2, PAINT_AXIS, label);
     }
 }
@@ -231,7 +234,7 @@ static void draw_ticks(struct canvas *canvas, const struct curve_chart *chart, i
     for (double value = ceil(chart->x_low / step - 1e-9) * step; value <= chart->x_high + 1e-9 * span; value += step) {
         char label[32];
         int cell = (int)lround((value - chart->x_low) / span * (cells - 1));
-        snprintf(label, sizeof label, chart->x_tick, value);
+        snprintf(label, sizeof label, chart->x_tick, fabs(value) < 1e-9 * span ? 0 : value);
         if (cell > 0)
             canvas_repeat(canvas, height, MARGIN + cell, 1, PAINT_AXIS, canvas->glyphs->tick_below);
         if (cell + (int)text_columns(label) < last)

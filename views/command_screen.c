@@ -29,7 +29,7 @@ static const char *const *view_names(void) {
 
 /* The first views are those that Tab goes round; help and output are beside them. */
 static const char *neighbour(struct screen *screen, bool next) {
-    enum { ROUND = 5 };
+    enum { ROUND = 6 };
     size_t at = screen->stack[screen->depth - 1];
     if (at >= ROUND)
         return view_table[0]->name;
@@ -87,6 +87,8 @@ FORWARD(run_axis, "axis")
 FORWARD(run_overlay, "overlay")
 FORWARD(run_norms, "norms")
 FORWARD(run_channels, "channels")
+FORWARD(run_value, "value")
+FORWARD(run_column, "column")
 FORWARD(run_grid, "grid")
 FORWARD(run_knee, "knee")
 FORWARD(run_step, "step")
@@ -344,6 +346,10 @@ static const struct command commands[] = {
      run_knee},
     {"step", NULL, "go on to the same matrix of another block: next or previous", NULL, WITH(what_argument),
      COMMAND_SCREEN, run_step},
+    {"value", NULL, "what the heat map shows: error, marginal, activation, trace, outliers, sparsity or next", NULL,
+     WITH(what_argument), COMMAND_SCREEN, run_value},
+    {"column", NULL, "go to a column of the heat map: left, right or its name", NULL, WITH(what_argument),
+     COMMAND_SCREEN, run_column},
     {"search", NULL, "go to the next row that holds a text", NULL, WITH(text_argument), COMMAND_SCREEN, run_search},
     {"search-next", NULL, "the next match", NULL, NULL, 0, COMMAND_SCREEN, run_search_next},
     {"search-previous", NULL, "the match before", NULL, NULL, 0, COMMAND_SCREEN, run_search_previous},

@@ -7,6 +7,7 @@ libviews_a_SOURCES += \
   views/draw.c views/draw.h \
   views/editor.h views/editor_plain.c views/editor_readline.c \
   views/glyphs.c views/glyphs.h \
+  views/heatmap.c \
   views/help.c \
   views/keymap.c views/keymap.h \
   views/known.c views/known.h \

@@ -120,17 +120,23 @@ static bool is_word(const char *at, const char *line, const char *word) {
     return !strncmp(at, word, length) && at > line && at[-1] == ' ' && (at[length] == ' ' || at[length] == '\0');
 }
 
-/* What a row is called in a command: "5.q"; the whole block of it: "5.*". */
-static bool add_here(struct screen *screen, struct text *expanded, bool block, struct error *error) {
+/* What "here" stands for in a command: the row "5.q", its block "5.*", the same matrix of every block "*.q". */
+enum here { HERE_ROW, HERE_BLOCK, HERE_COLUMN, HERE_COUNT };
+static const char *const here_words[] = {"here", "block-here", "column-here"};
+
+static bool add_here(struct screen *screen, struct text *expanded, enum here here, struct error *error) {
     struct view *view = screen_view(screen);
     struct text selector = {0};
     bool known =
         view->ops->row_selector && view->cursor < view->rows && view->ops->row_selector(view, view->cursor, &selector);
     size_t length = strcspn(text_string(&selector), ".");
+    bool in_block = length > 0 && strspn(text_string(&selector), "0123456789") == length;
     if (!known)
         error_set(error, ERROR_USAGE, "\"here\" means a row, and there is none in the %s view", view->ops->name);
-    else if (block && strspn(text_string(&selector), "0123456789") == length)
+    else if (here == HERE_BLOCK && in_block)
         text_add(expanded, "%.*s.*", (int)length, text_string(&selector));
+    else if (here == HERE_COLUMN && in_block)
+        text_add(expanded, "*%s", text_string(&selector) + length);
     else
         text_add(expanded, "%s", text_string(&selector));
     text_free(&selector);
@@ -138,16 +144,17 @@ static bool add_here(struct screen *screen, struct text *expanded, bool block, s
 }
 
 bool screen_expand(struct screen *screen, struct text *expanded, const char *line, struct error *error) {
-    static const char *const words[] = {"here", "block-here"};
     for (const char *at = line; *at;) {
-        bool block = is_word(at, line, words[1]);
-        if (!block && !is_word(at, line, words[0])) {
+        enum here here = HERE_ROW;
+        while (here < HERE_COUNT && !is_word(at, line, here_words[here]))
+            here++;
+        if (here == HERE_COUNT) {
             text_add_bytes(expanded, at++, 1);
             continue;
         }
-        if (!add_here(screen, expanded, block, error))
+        if (!add_here(screen, expanded, here, error))
             return false;
-        at += strlen(words[block]);
+        at += strlen(here_words[here]);
     }
     return true;
 }

@@ -37,7 +37,7 @@ void screen_message(struct screen *screen, bool is_error, const char *format, ..
 /* Runs a command line as typed or bound: "here" is the row's selector, `set OPTION VALUE` an option. What it says goes
  * to the message line, or to the output view when it is longer. */
 void screen_execute(struct screen *screen, const char *line);
-/* "here" and "block-here" replaced; false when the row has no selector. */
+/* "here", "block-here" and "column-here" replaced; false when the row has no selector. */
 bool screen_expand(struct screen *screen, struct text *expanded, const char *line, struct error *error);
 
 /* screen_input.c */

@@ -141,9 +141,9 @@ static void draw_head(struct view *view, struct canvas *canvas, const struct mod
     text_free(&name);
     const char *method = known_method(view->workbench, row);
     canvas_format(canvas, 0, used, canvas->width - used, PAINT_TEXT,
-                  " error ‖WX-ŴX‖²/‖WX‖²%s%s%s   %s %s expected   %s estimate   %s measured   overlay: %s",
+                  " error ‖WX-ŴX‖²/‖WX‖²%s%s%s   %s expected   %s estimate   %s measured   overlay: %s",
                   row->block ? ", mean of its matrices" : "", *method ? ", by " : "", method, glyphs->horizontal,
-                  glyphs->horizontal, glyphs->unknown, glyphs->measured, overlay_names[state->overlay]);
+                  glyphs->unknown, glyphs->measured, overlay_names[state->overlay]);
 }
 
 static void draw_here(struct view *view, struct canvas *canvas, int line, const struct model_row *row) {

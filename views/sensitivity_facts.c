@@ -30,15 +30,20 @@ static void draw_input(struct canvas *canvas, int *line, const struct input_sens
 
 /* What was measured beside what was estimated of it. */
 static void draw_points(struct canvas *canvas, int *line, const struct matrix_sensitivity *known) {
-    canvas_text(canvas, (*line)++, 0, canvas->width, PAINT_HEADING, "measured           error  estimate");
+    canvas_text(canvas, (*line)++, 0, canvas->width, PAINT_HEADING, "measured           error estimate");
     for (size_t i = 0; i < known->point_count; i++) {
         const struct measured_point *point = &known->points[i];
         double estimate = curve_for(&known->curves[sensitivity_order(point->method)], point->pattern, point->sparsity);
-        canvas_format(canvas, (*line)++, 0, canvas->width, PAINT_TEXT, "%-10.10s %4.1f %% %7.4f %8.4f", point->method,
-                      100 * point->sparsity, point->error, estimate);
+        char cut[PATTERN_TEXT_SIZE];
+        if (point->pattern.kind == PATTERN_N_M)
+            (void)pattern_text(cut, point->pattern);
+        else
+            snprintf(cut, sizeof cut, "%.1f %%", 100 * point->sparsity);
+        canvas_format(canvas, (*line)++, 0, canvas->width, PAINT_TEXT, "%-9.9s %6.6s %7.4f %8.4f", point->method, cut,
+                      point->error, estimate);
     }
     for (size_t i = 0; i < known->loss_count; i++)
-        canvas_format(canvas, (*line)++, 0, canvas->width, PAINT_TEXT, "%-10.10s %4.1f %% loss %+.4f",
+        canvas_format(canvas, (*line)++, 0, canvas->width, PAINT_TEXT, "%-9.9s %4.1f %% loss %+.4f",
                       known->losses[i].method, 100 * known->losses[i].sparsity, known->losses[i].change);
 }
 

@@ -32,6 +32,7 @@ struct view_ops {
     void (*draw)(struct view *view, struct canvas *canvas);  /* the area between the top lines and the bottom line */
     bool (*row_text)(struct view *view, size_t row, struct text *text); /* for search; false behind the last row */
     bool (*row_selector)(struct view *view, size_t row, struct text *selector); /* what "here" means: "5.*" */
+    bool (*go)(struct view *view, const char *selector); /* where rows are not all: puts the cursor there */
     enum view_answer (*command)(struct view *view, const char *verb, const char *argument, struct error *error);
     void (*mouse)(struct view *view, const struct view_mouse *mouse, struct text *command); /* a command line to run */
 };
@@ -49,7 +50,7 @@ struct view {
 extern const struct view_ops *const view_table[]; /* NULL-terminated */
 const struct view_ops *view_find(const char *name);
 
-extern const struct view_ops overview_view, weights_view, activations_view, sensitivity_view, run_view, help_view, output_view;
+extern const struct view_ops overview_view, weights_view, activations_view, sensitivity_view, heatmap_view, run_view, help_view, output_view;
 
 /* Keeps the cursor inside the rows and the cursor's row inside `height` visible rows. */
 void view_scroll(struct view *view, int height);

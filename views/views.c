@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
-const struct view_ops *const view_table[] = {&overview_view, &weights_view, &activations_view, &sensitivity_view, &run_view, &help_view, &output_view, NULL};
+const struct view_ops *const view_table[] = {&overview_view, &weights_view, &activations_view, &sensitivity_view, &heatmap_view, &run_view, &help_view, &output_view, NULL};
 
 const struct view_ops *view_find(const char *name) {
     for (size_t i = 0; view_table[i]; i++)
@@ -43,6 +43,8 @@ bool view_matches(const char *text, const char *pattern) {
 bool view_go(struct view *view, const char *selector) {
     struct text text = {0};
     bool found = false;
+    if (view->ops->go)
+        return view->ops->go(view, selector);
     for (size_t row = 0; view->ops->row_selector && row < view->rows && !found; row++) {
         text_clear(&text);
         found = view->ops->row_selector(view, row, &text) && !strcmp(text_string(&text), selector);
