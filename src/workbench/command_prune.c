@@ -24,6 +24,7 @@ enum {
     PRUNE_SEED,
     PRUNE_SEQUENTIAL,
     PRUNE_MEASURE,
+    PRUNE_EXPERTS,
     PRUNE_ROUNDS,
     PRUNE_DAMPING,
     PRUNE_BLOCK,
@@ -34,6 +35,7 @@ enum {
 static const char *const global_pattern[] = {"global", NULL};
 static const char *const dtypes[] = {"f64", "f32", "f16", "bf16", "f8_e4m3", "f8_e5m2", NULL};
 static const char *const conventions[] = {"reference", NULL};
+static const char *const experts[] = {"own", "dense", NULL};
 static const char *const sequences[] = {"no", "yes", "dense", NULL}; /* in the order of enum prune_sequence */
 
 static const struct argument arguments[] = {
@@ -97,6 +99,11 @@ static const struct argument arguments[] = {
                        .kind = ARGUMENT_FLAG,
                        .fallback = "yes",
                        .help = "measure the output error of every matrix with the full Hessian"},
+    [PRUNE_EXPERTS] = {.name = "experts",
+                       .kind = ARGUMENT_CHOICE,
+                       .choices = experts,
+                       .fallback = "own",
+                       .help = "what experts with too few tokens are cut by: their own, or all of their block (dense)"},
     [PRUNE_ROUNDS] = {.name = "rounds",
                       .kind = ARGUMENT_INTEGER,
                       .low = 1,
@@ -131,6 +138,7 @@ static void take_data_settings(struct prune_settings *settings, const struct val
     settings->corpus.seed = (uint64_t)values[PRUNE_SEED].integer;
     settings->sequence = (enum prune_sequence)values[PRUNE_SEQUENTIAL].integer;
     settings->measure = values[PRUNE_MEASURE].integer != 0;
+    settings->experts_dense = values[PRUNE_EXPERTS].integer != 0;
     settings->rounds = (int)values[PRUNE_ROUNDS].integer;
     settings->layer.damping = values[PRUNE_DAMPING].number;
     settings->layer.block = values[PRUNE_BLOCK].integer;

@@ -57,18 +57,40 @@ static void drop_factor(struct data_run *data) {
 
 /* ---- one matrix ---- */
 
-/* What a matrix's method is told of its input. An expert without tokens has nothing to go by but its weights. */
+/* What all tokens of the block are, before the router sends them to experts; NULL where there is no router. */
+static const struct gathered_input *router_input(const struct data_run *data, const struct matrix *expert) {
+    const struct model *model = data->run->workbench->model;
+    const struct block *block = &model->blocks[expert->block];
+    for (size_t i = block->first; i < block->first + block->count; i++)
+        if (model->matrices[i].role == ROLE_ROUTER && model->matrices[i].columns == expert->columns)
+            return gathering_input(&data->gathering, i);
+    return NULL;
+}
+
+/* What a matrix's method is told of its input; NULL for an expert without tokens, which has nothing to go by but its
+ * weights. With experts=dense, one with too few sees all tokens of its block instead, where its input is theirs. */
 static const struct gathered_input *input_of(const struct data_run *data, size_t task) {
+    const struct matrix *matrix = matrix_of(data, task);
     const struct gathered_input *input = gathering_input(&data->gathering, data->run->tasks[task].matrix);
+    uint64_t tokens = input != NULL ? input->statistics.tokens : 0;
+    if (data->run->settings.experts_dense && matrix->expert >= 0 && tokens < FEW_TOKENS) {
+        const struct gathered_input *all = router_input(data, matrix);
+        input = all != NULL && all->statistics.tokens > tokens ? all : input;
+    }
     return input != NULL && input->statistics.tokens > 0 ? input : NULL;
 }
 
-static void say_few_tokens(struct layer_report *report, const struct gathered_input *input) {
+static void say_few_tokens(struct layer_report *report, const struct data_run *data, size_t task,
+                           const struct gathered_input *input) {
+    const struct gathered_input *own = gathering_input(&data->gathering, data->run->tasks[task].matrix);
+    unsigned long long tokens = own != NULL ? (unsigned long long)own->statistics.tokens : 0;
     if (input == NULL)
         (void)snprintf(report->note, sizeof report->note, "no token was routed here: cut by magnitude");
-    else if (input->statistics.tokens < FEW_TOKENS && report->note[0] == '\0')
-        (void)snprintf(report->note, sizeof report->note, "only %llu tokens were seen",
-                       (unsigned long long)input->statistics.tokens);
+    else if (input != own)
+        (void)snprintf(report->note, sizeof report->note,
+                       "only %llu tokens were routed here: cut by all of the block's", tokens);
+    else if (tokens < FEW_TOKENS && report->note[0] == '\0')
+        (void)snprintf(report->note, sizeof report->note, "only %llu tokens were seen", tokens);
 }
 
 static bool solve(struct data_run *data, float *weights, size_t index, double sparsity, struct error *error) {
@@ -100,7 +122,7 @@ static bool solve(struct data_run *data, float *weights, size_t index, double sp
     data->factor_input = input;
     run->records[index].report = layer.report;
     if (ok && method_needs(&task->chain) != METHOD_NEEDS_NOTHING)
-        say_few_tokens(&run->records[index].report, input);
+        say_few_tokens(&run->records[index].report, data, index, input);
     return ok;
 }
 

@@ -30,6 +30,7 @@ struct prune_settings {
     enum prune_sequence sequence;
     enum compute compute;
     bool measure;               /* the error of every matrix by the full Hessian, whatever the method needs */
+    bool experts_dense;         /* experts with too few tokens go by all tokens of their block */
     int rounds;                 /* of iterative pruning along the cubic schedule; 1: one shot */
     struct layer_options layer; /* reference is taken from above */
 };
