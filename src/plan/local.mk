@@ -8,6 +8,7 @@ libsecateur_a_SOURCES += \
   src/plan/history.c \
   src/plan/plan.c src/plan/plan.h src/plan/plan_state.h \
   src/plan/plan_csv.c src/plan/plan_csv.h \
+  src/plan/probe.c src/plan/probe.h \
   src/plan/selector.c src/plan/selector.h \
   src/plan/sensitivity.c src/plan/sensitivity.h \
   src/plan/snapshot.c \

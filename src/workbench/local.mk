@@ -7,6 +7,7 @@ libsecateur_a_SOURCES += \
   src/workbench/command_eval.c \
   src/workbench/command_general.c \
   src/workbench/command_generate.c \
+  src/workbench/command_measure.c \
   src/workbench/command_model.c \
   src/workbench/command_prune.c \
   src/workbench/command_help.c src/workbench/command_help.h \
@@ -24,6 +25,7 @@ libsecateur_a_SOURCES += \
   src/workbench/job.c src/workbench/job.h \
   src/workbench/knowledge.c src/workbench/knowledge.h \
   src/workbench/manual.c src/workbench/manual.h \
+  src/workbench/measure_run.c src/workbench/measure_run.h \
   src/workbench/overview.c \
   src/workbench/prune_data.c src/workbench/prune_data.h \
   src/workbench/prune_output.c src/workbench/prune_output.h \
