@@ -122,6 +122,13 @@ check_PROGRAMS += tests/engine_test
 tests_engine_test_SOURCES = tests/engine_test.c tests/made_folder.c tests/made_folder.h
 tests_engine_test_LDADD = $(unit_libs)
 TESTS += tests/engine_test
+check_PROGRAMS += tests/engine_families_test
+tests_engine_families_test_SOURCES = tests/engine_families_test.c tests/reference_forward.c tests/reference_forward.h \
+  tests/made_folder.c tests/made_folder.h
+# A family's row overrides what its relatives' have in common.
+tests_engine_families_test_CFLAGS = $(AM_CFLAGS) -Wno-override-init
+tests_engine_families_test_LDADD = $(unit_libs)
+TESTS += tests/engine_families_test
 check_PROGRAMS += tests/engine_golden_test
 tests_engine_golden_test_SOURCES = tests/engine_golden_test.c tests/golden.c tests/golden.h
 tests_engine_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
