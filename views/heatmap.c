@@ -9,15 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 7, CELL_LEAST = 8, CELL_MOST = 14, MARGIN_WIDTH = 22, MARGIN_FROM = 64 };
+enum { NAME_WIDTH = 7, CELL_LEAST = 7, CELL_WIDE = 9, CELL_MOST = 14, MARGIN_WIDTH = 22, MARGIN_FROM = 64 };
 
 static double planned_error(struct workbench *workbench, const struct model_row *row) {
     return known_error(workbench, row, KNOWN_PLANNED);
 }
 
 static double input_zeros(struct workbench *workbench, const struct model_row *row) {
-    struct activity activity;
-    return known_activity(&activity, workbench, row) ? 100 * activity_zero_share(&activity) : NAN;
+    return 100 * known_zeros(workbench, row);
 }
 
 static double outlier_percent(struct workbench *workbench, const struct model_row *row) {
@@ -161,7 +160,8 @@ static void draw_cell(struct view *view, struct canvas *canvas, int line, int co
         canvas_right(canvas, line, column + 1, width - 2, PAINT_DIM, canvas->glyphs->unknown);
     } else {
         snprintf(number, sizeof number, kinds[heatmap->kind].format, value);
-        chart_heat(canvas, line, column + 1, width - 2, share_of(heatmap, value), number);
+        bool no_room = width < CELL_WIDE && number[0] == '0' && number[1] == '.';
+        chart_heat(canvas, line, column + 1, width - 2, share_of(heatmap, value), number + no_room);
     }
     if (plan_tagged(view->workbench->plan, matrix))
         canvas_text(canvas, line, column, 1, PAINT_TAG, canvas->glyphs->tag);

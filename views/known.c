@@ -49,6 +49,13 @@ static double row_error(const struct workbench *workbench, const struct model_ro
 
 /* ---- for views ---- */
 
+bool known_calibrated(struct workbench *workbench) {
+    pthread_mutex_lock(&workbench->mutex);
+    bool calibrated = workbench->sensitivity != NULL;
+    pthread_mutex_unlock(&workbench->mutex);
+    return calibrated;
+}
+
 double known_error(struct workbench *workbench, const struct model_row *row, double sparsity) {
     pthread_mutex_lock(&workbench->mutex);
     double error = row_error(workbench, row, sparsity);
@@ -112,11 +119,15 @@ size_t known_points(double *sparsities, double *errors, size_t room, struct work
     return count;
 }
 
-const char *known_method(struct workbench *workbench, const struct model_row *row) {
+void known_method(char method[PLAN_METHOD_SIZE], struct workbench *workbench, const struct model_row *row) {
     pthread_mutex_lock(&workbench->mutex);
-    const char *method = matrix_method(workbench, row->first);
+    snprintf(method, PLAN_METHOD_SIZE, "%s", matrix_method(workbench, row->first));
     pthread_mutex_unlock(&workbench->mutex);
-    return method;
+}
+
+double known_zeros(struct workbench *workbench, const struct model_row *row) {
+    struct activity activity;
+    return known_activity(&activity, workbench, row) ? activity_zero_share(&activity) : NAN;
 }
 
 bool known_activity(struct activity *activity, struct workbench *workbench, const struct model_row *row) {

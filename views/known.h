@@ -15,6 +15,9 @@
 /* The sparsity at which rows are compared with each other, whatever the plan says. */
 #define KNOWN_REFERENCE 0.5
 
+/* Whether there has been a calibration. */
+bool known_calibrated(struct workbench *workbench);
+
 /* Relative output error expected of a matrix at a sparsity; of a block the mean over its prunable weights. */
 double known_error(struct workbench *workbench, const struct model_row *row, double sparsity);
 /* The same by the diagonal estimate alone, whatever was measured. */
@@ -27,7 +30,10 @@ double known_marginal(struct workbench *workbench, const struct model_row *row);
 /* The sparsity at which its curve bends most. */
 double known_knee(struct workbench *workbench, const struct model_row *row);
 /* The method whose errors are expected of the row's first matrix. */
-const char *known_method(struct workbench *workbench, const struct model_row *row);
+void known_method(char method[PLAN_METHOD_SIZE], struct workbench *workbench, const struct model_row *row);
+
+/* Exact zeros in the inputs of the row's matrices, as a share. */
+double known_zeros(struct workbench *workbench, const struct model_row *row);
 
 /* How active the distinct inputs of the row's matrices are, taken together; false while one is not known. */
 bool known_activity(struct activity *activity, struct workbench *workbench, const struct model_row *row);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "views/chart.h"
 #include "views/density.h"
+#include "views/known.h"
 #include "views/table.h"
 #include "views/view.h"
 #include <math.h>
@@ -31,7 +32,7 @@ static const struct column columns[COLUMN_COUNT] = {
     [COLUMN_DENSITY] = {"weights", "log2|w|", 12, 36, 3, false},
     [COLUMN_ZEROS] = {"zeros", "zeros", 6, 6, 6, true},
     [COLUMN_ACTIVATION] = {"act=0", "act=0", 6, 6, 7, true},
-    [COLUMN_SENSITIVITY] = {"sensitivity", "sensitivity", 11, 16, 5, false},
+    [COLUMN_SENSITIVITY] = {"sensitivity", "error at 50%", 12, 18, 5, false},
     [COLUMN_PATTERN] = {"pattern", "pattern", 9, 12, 8, false},
     [COLUMN_SLIDER] = {"slider", "0 sparsity 100", 14, 41, 2, false},
     [COLUMN_SPARSITY] = {"sparsity", "%", 6, 6, 0, true},
@@ -49,9 +50,15 @@ struct overview {
     size_t capacity;
     bool *unfolded; /* per block */
     int axis_first, axis_last;
+    double highest_error; /* of all rows at the sparsity that rows are compared at */
 };
 
 /* ---- rows ---- */
+
+/* What is not known sorts before all that is. */
+static double or_least(double value) {
+    return isnan(value) ? -1 : value;
+}
 
 static double sort_key(struct view *view, const struct model_row *row) {
     struct overview *overview = view->state;
@@ -64,6 +71,10 @@ static double sort_key(struct view *view, const struct model_row *row) {
         return density_read(&density, view->workbench, row) ? density.zeros / density.count : -1;
     case COLUMN_DENSITY:
         return density_read(&density, view->workbench, row) ? density_position(&density, 0.5) : -1;
+    case COLUMN_ACTIVATION:
+        return or_least(known_zeros(view->workbench, row));
+    case COLUMN_SENSITIVITY:
+        return or_least(known_error(view->workbench, row, KNOWN_REFERENCE));
     case COLUMN_SLIDER:
     case COLUMN_SPARSITY:
         return row_sparsity(view->workbench, row);
@@ -154,6 +165,13 @@ static bool refresh(struct view *view, struct error *error) {
         if (model->blocks[i].first + model->blocks[i].count > outside)
             outside = model->blocks[i].first + model->blocks[i].count;
     view->rows = 0;
+    overview->highest_error = 0;
+    for (size_t i = 0; i < model->matrix_count; i++) {
+        struct model_row row = row_of_matrix(i);
+        if (model->matrices[i].prunable)
+            overview->highest_error =
+                fmax(overview->highest_error, known_error(view->workbench, &row, KNOWN_REFERENCE));
+    }
     density_axis(&overview->axis_first, &overview->axis_last, view->workbench);
     return add_blocks(view, error) && add_matrices(view, outside, model->matrix_count, error);
 }
@@ -237,6 +255,28 @@ static void draw_density(struct view *view, struct canvas *canvas, int line, con
     table_text(table, canvas, line, COLUMN_ZEROS, PAINT_TEXT, zeros);
 }
 
+/* Zeros of the inputs, and the error expected where every row has the same sparsity, as a bar and a number. */
+static void draw_calibration(struct view *view, struct canvas *canvas, int line, const struct model_row *row) {
+    enum { NUMBER = 7 };
+    const struct overview *overview = view->state;
+    const struct table *table = &overview->table;
+    double zeros = known_zeros(view->workbench, row);
+    double error = known_error(view->workbench, row, KNOWN_REFERENCE);
+    char text[24];
+    snprintf(text, sizeof text, "%.1f%%", 100 * zeros);
+    table_text(table, canvas, line, COLUMN_ACTIVATION, isnan(zeros) ? PAINT_DIM : PAINT_TEXT,
+               isnan(zeros) ? canvas->glyphs->unknown : text);
+    if (isnan(error)) {
+        table_text(table, canvas, line, COLUMN_SENSITIVITY, PAINT_DIM, canvas->glyphs->unknown);
+        return;
+    }
+    int start = table->start[COLUMN_SENSITIVITY], width = table->width[COLUMN_SENSITIVITY];
+    if (overview->highest_error > 0)
+        chart_bar(canvas, line, start, width - NUMBER, PAINT_BAR, error / overview->highest_error);
+    snprintf(text, sizeof text, error < 0.0995 ? "%.4f" : "%.3f", error);
+    canvas_right(canvas, line, start, width, PAINT_TEXT, text);
+}
+
 static double uniform_mark(const struct view *view) {
     struct plan_totals totals;
     double budget = 0;
@@ -269,14 +309,12 @@ static void draw_target(struct view *view, struct canvas *canvas, int line, cons
 }
 
 static void draw_row(struct view *view, struct canvas *canvas, int line, size_t index, double mark) {
-    const struct overview *overview = view->state;
     const struct model_row *row = row_at(view, index);
     bool active = index == view->cursor;
     draw_name(view, canvas, line, row, active);
     draw_sizes(view, canvas, line, row);
     draw_density(view, canvas, line, row);
-    table_text(&overview->table, canvas, line, COLUMN_ACTIVATION, PAINT_DIM, canvas->glyphs->unknown);
-    table_text(&overview->table, canvas, line, COLUMN_SENSITIVITY, PAINT_DIM, canvas->glyphs->unknown);
+    draw_calibration(view, canvas, line, row);
     draw_target(view, canvas, line, row, mark);
     if (active)
         canvas_select(canvas, line);

@@ -1,6 +1,7 @@
 /* One frame: title, budget, the view, the keys that matter, and the line for messages and typing. */
 #include "views/chart.h"
 #include "views/keymap.h"
+#include "views/known.h"
 #include "views/prompt.h"
 #include "views/screen_state.h"
 #include <stdio.h>
@@ -48,20 +49,41 @@ static void draw_budget(struct screen *screen, struct canvas *canvas) {
                 locked ? "[b] lock ON" : "[b] lock off");
 }
 
-static void draw_sizes(struct screen *screen, struct canvas *canvas) {
-    struct plan_totals totals;
+/* What the plan is expected to cost, always called a forecast; returns the columns used. */
+static int draw_forecast(struct screen *screen, struct canvas *canvas, int row, int column) {
+    struct forecast forecast;
+    if (!known_forecast(&forecast, NULL, screen->workbench, screen->workbench->plan) || !forecast.error_known)
+        return 0;
+    int width = canvas->width - column;
+    int used = canvas_format(canvas, row, column, width, PAINT_MESSAGE, "forecast: error Σ %.4g", forecast.total_error);
+    if (forecast.change_known)
+        used +=
+            canvas_format(canvas, row, column + used, width - used, PAINT_MESSAGE, ", perplexity %.4g (%.4g to %.4g)",
+                          forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high);
+    return used;
+}
+
+/* The running job, at the right end. */
+static void draw_job(struct screen *screen, struct canvas *canvas, int row) {
     struct job_status job;
-    char parameters[TEXT_NUMBER_SIZE], zeros[TEXT_NUMBER_SIZE], dense[TEXT_NUMBER_SIZE], small[TEXT_NUMBER_SIZE];
-    plan_totals(&totals, screen->workbench->plan);
-    int used =
-        canvas_format(canvas, 2, 1, canvas->width - 1, PAINT_DIM,
-                      "%s parameters, %s of them cut · %s as a dense file · about %s compressed",
-                      text_count(parameters, (double)totals.parameters), text_count(zeros, (double)totals.pruned),
-                      text_bytes(dense, (double)totals.dense_bytes), text_bytes(small, totals.compressed_bytes));
+    char text[80];
     if (!jobs_status(screen->workbench->jobs, &job) || job.state != JOB_RUNNING)
         return;
-    canvas_format(canvas, 2, used + 1, canvas->width - used - 1, PAINT_MESSAGE, " · %s %.0f%%", job.name,
-                  100 * (job.fraction > 0 ? job.fraction : 0));
+    snprintf(text, sizeof text, " %s %.0f%% ", job.name, 100 * (job.fraction > 0 ? job.fraction : 0));
+    int width = (int)text_columns(text);
+    canvas_right(canvas, row, canvas->width - width, width, PAINT_MESSAGE, text);
+}
+
+static void draw_sizes(struct screen *screen, struct canvas *canvas) {
+    struct plan_totals totals;
+    char parameters[TEXT_NUMBER_SIZE], zeros[TEXT_NUMBER_SIZE], dense[TEXT_NUMBER_SIZE], small[TEXT_NUMBER_SIZE];
+    plan_totals(&totals, screen->workbench->plan);
+    int used = draw_forecast(screen, canvas, 2, 1);
+    canvas_format(canvas, 2, 1 + used, canvas->width - 1 - used, PAINT_DIM,
+                  "%s%s parameters, %s of them cut · %s as a dense file · about %s compressed", used > 0 ? "   " : "",
+                  text_count(parameters, (double)totals.parameters), text_count(zeros, (double)totals.pruned),
+                  text_bytes(dense, (double)totals.dense_bytes), text_bytes(small, totals.compressed_bytes));
+    draw_job(screen, canvas, 2);
 }
 
 /* "key what  key what": two blanks between the pairs. */

@@ -139,7 +139,8 @@ static void draw_head(struct view *view, struct canvas *canvas, const struct mod
     row_selector(&name, view->workbench->model, row);
     int used = canvas_text(canvas, 0, 1, canvas->width / 2, PAINT_CURSOR, text_string(&name)) + 2;
     text_free(&name);
-    const char *method = known_method(view->workbench, row);
+    char method[PLAN_METHOD_SIZE];
+    known_method(method, view->workbench, row);
     canvas_format(canvas, 0, used, canvas->width - used, PAINT_TEXT,
                   " error ‖WX-ŴX‖²/‖WX‖²%s%s%s   %s expected   %s estimate   %s measured   overlay: %s",
                   row->block ? ", mean of its matrices" : "", *method ? ", by " : "", method, glyphs->horizontal,
@@ -153,8 +154,8 @@ static void draw_here(struct view *view, struct canvas *canvas, int line, const 
     double error = known_error(workbench, row, KNOWN_PLANNED);
     if (isnan(error)) {
         canvas_text(canvas, line, 1, canvas->width - 1, PAINT_MESSAGE,
-                    workbench->sensitivity ? "Not known for this row."
-                                           : "Not calibrated yet: :calibrate TEXT runs text through the model.");
+                    known_calibrated(workbench) ? "Not known for this row."
+                                                : "Not calibrated yet: :calibrate TEXT runs text through the model.");
         return;
     }
     int used =
