@@ -187,3 +187,15 @@ tests_tokenize_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdi
 tests_tokenize_test_LDADD = $(unit_libs)
 TESTS += tests/tokenize_test
 endif
+
+# make bench: ratios to what the machine does in the same run, one line each: what, ratio, required, PASS or BELOW.
+BENCHES = tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve
+EXTRA_PROGRAMS += tests/bench/bench_select tests/bench/bench_solve
+CLEANFILES += $(EXTRA_PROGRAMS)
+tests_bench_bench_select_SOURCES = tests/bench/bench_select.c tests/bench/bench.h
+tests_bench_bench_select_LDADD = libsecateur.a $(engine_libs)
+tests_bench_bench_solve_SOURCES = tests/bench/bench_solve.c
+tests_bench_bench_solve_LDADD = libsecateur.a $(engine_libs)
+.PHONY: bench
+bench: $(BENCHES)
+	@for bench in $(BENCHES); do echo "== $$bench"; ./$$bench || exit 1; done

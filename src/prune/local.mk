@@ -12,6 +12,7 @@ libsecateur_a_SOURCES += \
   src/prune/pattern.c src/prune/pattern.h \
   src/prune/pattern_select.c \
   src/prune/select.c src/prune/select.h \
+  src/prune/select_avx512.c src/prune/select_avx512.h \
   src/prune/proximal.c \
   src/prune/repair.c \
   src/prune/ria.c \

@@ -2,6 +2,7 @@
 #include "base/parallel.h"
 #include "prune/pattern.h"
 #include "prune/select.h"
+#include "prune/select_avx512.h"
 #include <string.h>
 
 #define PIECE ((size_t)1 << 18) /* entries that a thread takes at a time */
@@ -104,16 +105,28 @@ static void select_group(uint8_t *mask, const float *scores, size_t length, size
     }
 }
 
+/* The groups of one row from `first` on. */
+static void select_row_groups(uint8_t *mask, const float *scores, const struct selection *s, size_t first) {
+    size_t n = (size_t)s->pattern.n, m = (size_t)s->pattern.m;
+    for (; first < s->columns; first += m) {
+        size_t length = s->columns - first < m ? s->columns - first : m;
+        size_t lost = s->reference ? m - n : length - (n * length + m - 1) / m;
+        select_group(mask + first, scores + first, length, lost);
+    }
+}
+
 static void select_groups(void *context, size_t begin, size_t end, int thread) {
     struct selection *s = context;
-    size_t n = (size_t)s->pattern.n, m = (size_t)s->pattern.m;
+    bool two_of_four = s->pattern.n == 2 && s->pattern.m == 4 && select_has_avx512();
+    size_t whole = two_of_four ? s->columns / SELECT_AVX512_SCORES * SELECT_AVX512_SCORES : 0;
     (void)thread;
-    for (size_t row = begin; row < end; row++)
-        for (size_t first = 0; first < s->columns; first += m) {
-            size_t at = row * s->columns + first, length = s->columns - first < m ? s->columns - first : m;
-            size_t lost = s->reference ? m - n : length - (n * length + m - 1) / m;
-            select_group(s->mask + at, s->scores + at, length, lost);
-        }
+    for (size_t row = begin; row < end; row++) {
+        uint8_t *mask = s->mask + row * s->columns;
+        const float *scores = s->scores + row * s->columns;
+        if (whole > 0)
+            select_avx512_two_of_four(mask, scores, whole);
+        select_row_groups(mask, scores, s, whole);
+    }
 }
 
 /* Whole rows and columns are tiles as wide or as high as the matrix. */
@@ -168,9 +181,10 @@ static bool select_any(struct selection *s, double sparsity, struct error *error
     case PATTERN_COLUMN_BLOCK:
         return select_columns(s, sparsity, error);
     case PATTERN_N_M:
-        memset(s->mask, 0, s->rows * s->columns);
         if (sparsity > 0)
             parallel_for(s->rows, grain(s), select_groups, s);
+        else
+            memset(s->mask, 0, s->rows * s->columns);
         return true;
     case PATTERN_WHOLE_ROWS:
         s->pattern = (struct pattern){PATTERN_TILE, 1, (int)columns};

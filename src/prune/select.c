@@ -1,6 +1,7 @@
 #include "prune/select.h"
 #include "base/parallel.h"
 #include "prune/pattern.h"
+#include "prune/select_avx512.h"
 #include <string.h>
 
 #define PIECE ((size_t)1 << 18) /* entries that a thread counts before it adds up; counts fit 32 bits */
@@ -75,17 +76,24 @@ bool select_next(struct select_search *search) {
     return true;
 }
 
+/* How many of the scores the vector loops take; the plain ones take the rest. */
+static size_t vectored(size_t count) {
+    return select_has_avx512() ? count / SELECT_AVX512_SCORES * SELECT_AVX512_SCORES : 0;
+}
+
+static uint64_t count_below_piece(const float *scores, size_t count, uint32_t key) {
+    size_t whole = vectored(count);
+    uint64_t below = whole > 0 ? select_avx512_below(scores, whole, key) : 0;
+    for (size_t i = whole; i < count; i++)
+        below += select_key(scores[i]) < key;
+    return below;
+}
+
 static uint64_t count_below(const float *scores, size_t count, uint32_t key) {
-    uint32_t below = 0;
-    uint64_t total = 0;
-    for (size_t begin = 0; begin < count; begin += PIECE) {
-        size_t end = count - begin < PIECE ? count : begin + PIECE;
-        below = 0;
-        for (size_t i = begin; i < end; i++)
-            below += select_key(scores[i]) < key;
-        total += below;
-    }
-    return total;
+    uint64_t below = 0;
+    for (size_t begin = 0; begin < count; begin += PIECE)
+        below += count_below_piece(scores + begin, count - begin < PIECE ? count - begin : PIECE, key);
+    return below;
 }
 
 struct select_cut select_in_cache(const float *scores, size_t count, uint64_t k) {
@@ -113,13 +121,15 @@ uint64_t select_equal(const float *scores, size_t count, uint32_t key) {
 }
 
 void select_mark(uint8_t *mask, const float *scores, size_t count, uint32_t key, uint64_t *ties) {
-    for (size_t i = 0; i < count; i++)
-        mask[i] = select_key(scores[i]) < key;
-    for (size_t i = 0; i<count && * ties> 0; i++)
-        if (select_key(scores[i]) == key) {
-            mask[i] = 1;
-            --*ties;
-        }
+    size_t whole = vectored(count);
+    if (whole > 0)
+        select_avx512_mark(mask, scores, whole, key, ties);
+    for (size_t i = whole; i < count; i++) {
+        uint32_t own = select_key(scores[i]);
+        bool tie = own == key && *ties > 0;
+        mask[i] = own < key || tie;
+        *ties -= tie;
+    }
 }
 
 void select_threshold(float *threshold, uint64_t *ties, const float *scores, size_t count, uint64_t k) {

@@ -1,7 +1,8 @@
 /* The k lowest of many scores, by counting bits of the float and not by sorting.
  *
- * Scores are non-negative; NaN counts as the highest. Three passes over the scores settle 12, 10 and 9 bits of the
- * key of the k-th lowest; nothing is allocated, and the scores may come in pieces, from one matrix or from several. */
+ * Scores are ordered by their magnitude, the sign is left out; NaN counts as the highest. Three passes over the scores
+ * settle 12, 10 and 9 bits of the key of the k-th lowest; nothing is allocated, and the scores may come in pieces, from
+ * one matrix or from several. */
 #ifndef SECATEUR_SELECT_H
 #define SECATEUR_SELECT_H
 

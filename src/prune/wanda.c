@@ -3,11 +3,14 @@
 #include "prune/score_methods.h"
 #include <math.h>
 
-static void wanda_scores(float *scores, const struct layer *layer, const void *context, int64_t begin, int64_t end) {
+void wanda_scores(float *scores, const struct layer *layer, const void *context, int64_t begin, int64_t end) {
     const float *norms = context;
-    for (int64_t i = begin; i < end; i++)
+    for (int64_t i = begin; i < end; i++, scores += layer->columns) {
+        const float *weights = layer->weights + i * layer->columns;
+#pragma omp simd
         for (int64_t j = 0; j < layer->columns; j++)
-            *scores++ = fabsf(layer->weights[i * layer->columns + j]) * norms[j];
+            scores[j] = fabsf(weights[j]) * norms[j];
+    }
 }
 
 bool wanda_prune(struct layer *layer, struct progress *progress, struct error *error) {
