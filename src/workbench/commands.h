@@ -21,6 +21,8 @@ extern const struct command command_plan_table[]; /* command_plan.c: set, budget
 extern const size_t command_plan_count;
 extern const struct command command_tags_table[]; /* command_tags.c: tag, untag, apply, lock, unlock */
 extern const size_t command_tags_count;
+extern const struct command allocate_commands[]; /* command_allocate.c: allocate, suggest */
+extern const size_t allocate_command_count;
 extern const struct command eval_commands[]; /* command_eval.c: eval */
 extern const size_t eval_command_count;
 extern const struct command generate_commands[]; /* command_generate.c: generate */

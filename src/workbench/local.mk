@@ -1,7 +1,9 @@
 libsecateur_a_SOURCES += \
   src/workbench/calibrate_output.c src/workbench/calibrate_output.h \
   src/workbench/calibrate_run.c src/workbench/calibrate_run.h \
+  src/workbench/allocate_run.c src/workbench/allocate_run.h \
   src/workbench/command.c src/workbench/command.h \
+  src/workbench/command_allocate.c \
   src/workbench/command_calibrate.c \
   src/workbench/command_complete.c \
   src/workbench/command_eval.c \
@@ -40,4 +42,5 @@ libsecateur_a_SOURCES += \
   src/workbench/session.c src/workbench/session.h \
   src/workbench/session_data.c src/workbench/session_data.h \
   src/workbench/run_text.c src/workbench/run_text.h \
+  src/workbench/suggest.c src/workbench/suggest.h \
   src/workbench/workbench.c src/workbench/workbench.h
