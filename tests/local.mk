@@ -199,3 +199,9 @@ tests_bench_bench_solve_LDADD = libsecateur.a $(engine_libs)
 .PHONY: bench
 bench: $(BENCHES)
 	@for bench in $(BENCHES); do echo "== $$bench"; ./$$bench || exit 1; done
+
+EXTRA_DIST += tests/large_test.sh tests/tables/methods.sh
+check_PROGRAMS += tests/make_large
+tests_make_large_SOURCES = tests/make_large.c
+tests_make_large_LDADD = -lm
+LONG_TESTS += tests/large_test.sh
