@@ -29,7 +29,7 @@ static const char *const *view_names(void) {
 
 /* The first views are those that Tab goes round; help and output are beside them. */
 static const char *neighbour(struct screen *screen, bool next) {
-    enum { ROUND = 6 };
+    enum { ROUND = 7 };
     size_t at = screen->stack[screen->depth - 1];
     if (at >= ROUND)
         return view_table[0]->name;
@@ -87,11 +87,21 @@ FORWARD(run_axis, "axis")
 FORWARD(run_overlay, "overlay")
 FORWARD(run_norms, "norms")
 FORWARD(run_channels, "channels")
+FORWARD(run_swap, "swap")
+FORWARD(run_difference, "difference")
+FORWARD(run_take, "take")
+FORWARD(run_differences, "differences")
 FORWARD(run_value, "value")
 FORWARD(run_column, "column")
 FORWARD(run_grid, "grid")
 FORWARD(run_knee, "knee")
 FORWARD(run_step, "step")
+
+HANDLER(run_compare) {
+    (void)output;
+    return screen_show_view(screen_of(workbench), "compare", error) &&
+           forward(workbench, "against", values[0].text, error);
+}
 
 /* ---- moving and finding ---- */
 
@@ -350,6 +360,13 @@ static const struct command commands[] = {
      WITH(what_argument), COMMAND_SCREEN, run_value},
     {"column", NULL, "go to a column of the heat map: left, right or its name", NULL, WITH(what_argument),
      COMMAND_SCREEN, run_column},
+    {"compare", NULL, "compare the plan with a snapshot, a plan file, model (its zeros) or dense", NULL,
+     WITH(what_argument), COMMAND_SCREEN, run_compare},
+    {"swap", NULL, "change the sides of the comparison", NULL, WITH(what_argument), COMMAND_SCREEN, run_swap},
+    {"difference", NULL, "go to the next or previous row that differs", NULL, WITH(what_argument), COMMAND_SCREEN,
+     run_difference},
+    {"take", NULL, "take the other plan's targets for the row", NULL, WITH(what_argument), COMMAND_SCREEN, run_take},
+    {"differences", NULL, "write the comparison as CSV", NULL, WITH(what_argument), COMMAND_SCREEN, run_differences},
     {"search", NULL, "go to the next row that holds a text", NULL, WITH(text_argument), COMMAND_SCREEN, run_search},
     {"search-next", NULL, "the next match", NULL, NULL, 0, COMMAND_SCREEN, run_search_next},
     {"search-previous", NULL, "the match before", NULL, NULL, 0, COMMAND_SCREEN, run_search_previous},

@@ -170,6 +170,17 @@ double known_outliers(struct workbench *workbench, const struct model_row *row) 
     return share;
 }
 
+double known_error_sum(struct workbench *workbench, const struct plan *plan, const struct model_row *row) {
+    double sum = 0;
+    bool estimated;
+    pthread_mutex_lock(&workbench->mutex);
+    for (size_t i = row->first; i < row->first + row->count; i++)
+        sum +=
+            workbench->forecaster ? forecast_matrix(workbench->forecaster, i, plan_target(plan, i), &estimated) : NAN;
+    pthread_mutex_unlock(&workbench->mutex);
+    return sum;
+}
+
 bool known_forecast(struct forecast *forecast, double *block_errors, struct workbench *workbench,
                     const struct plan *plan) {
     memset(forecast, 0, sizeof *forecast);

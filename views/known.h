@@ -42,7 +42,10 @@ bool known_activity(struct activity *activity, struct workbench *workbench, cons
 double known_trace(struct workbench *workbench, const struct model_row *row);    /* tr(H) of its input */
 double known_outliers(struct workbench *workbench, const struct model_row *row); /* share of weights, OWL with M = 5 */
 
-/* The forecast for the plan; false while nothing was calibrated. block_errors as in forecast_plan, or NULL. */
+/* Errors expected of the row's matrices under any plan, added up. */
+double known_error_sum(struct workbench *workbench, const struct plan *plan, const struct model_row *row);
+
+/* The forecast for a plan; false while nothing was calibrated. block_errors as in forecast_plan, or NULL. */
 bool known_forecast(struct forecast *forecast, double *block_errors, struct workbench *workbench,
                     const struct plan *plan);
 

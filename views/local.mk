@@ -3,6 +3,7 @@ libviews_a_SOURCES += \
   views/cells.c views/cells.h \
   views/chart.c views/chart_axes.c views/chart.h \
   views/command_screen.c \
+  views/compare.c \
   views/density.c views/density.h \
   views/draw.c views/draw.h \
   views/editor.h views/editor_plain.c views/editor_readline.c \
@@ -12,6 +13,7 @@ libviews_a_SOURCES += \
   views/keymap.c views/keymap.h \
   views/known.c views/known.h \
   views/option.c \
+  views/other_plan.c views/other_plan.h \
   views/overview.c \
   views/prompt.c views/prompt.h \
   views/rows.c views/rows.h \

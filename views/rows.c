@@ -65,17 +65,21 @@ uint64_t row_parameters(const struct model *model, const struct model_row *row) 
     return parameters;
 }
 
-double row_sparsity(const struct workbench *workbench, const struct model_row *row) {
+double row_sparsity_in(const struct plan *plan, const struct model_row *row) {
     double pruned = 0, all = 0;
     for (size_t i = row->first; i < row->first + row->count; i++) {
-        const struct matrix *matrix = &workbench->model->matrices[i];
-        const struct target *target = plan_target(workbench->plan, i);
+        const struct matrix *matrix = &plan_model(plan)->matrices[i];
+        const struct target *target = plan_target(plan, i);
         if (!matrix->prunable && target->sparsity == 0)
             continue;
         pruned += (double)pattern_count(target->pattern, matrix->rows, matrix->columns, target->sparsity);
         all += (double)matrix->tensor->count;
     }
     return all > 0 ? pruned / all : 0;
+}
+
+double row_sparsity(const struct workbench *workbench, const struct model_row *row) {
+    return row_sparsity_in(workbench->plan, row);
 }
 
 bool row_locked(const struct workbench *workbench, const struct model_row *row) {

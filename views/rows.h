@@ -25,6 +25,8 @@ bool row_prunable(const struct model *model, const struct model_row *row);
 uint64_t row_parameters(const struct model *model, const struct model_row *row);
 /* Of what can be pruned (all of a matrix that was set by name). */
 double row_sparsity(const struct workbench *workbench, const struct model_row *row);
+/* The same of any plan. */
+double row_sparsity_in(const struct plan *plan, const struct model_row *row);
 bool row_locked(const struct workbench *workbench, const struct model_row *row); /* all of it */
 bool row_tagged(const struct workbench *workbench, const struct model_row *row); /* all of it */
 
