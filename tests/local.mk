@@ -189,9 +189,11 @@ TESTS += tests/tokenize_test
 endif
 
 # make bench: ratios to what the machine does in the same run, one line each: what, ratio, required, PASS or BELOW.
-BENCHES = tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve
-EXTRA_PROGRAMS += tests/bench/bench_select tests/bench/bench_solve
+BENCHES = tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve
+EXTRA_PROGRAMS += tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_solve
 CLEANFILES += $(EXTRA_PROGRAMS)
+tests_bench_bench_scan_SOURCES = tests/bench/bench_scan.c tests/bench/bench.h
+tests_bench_bench_scan_LDADD = libsecateur.a $(engine_libs)
 tests_bench_bench_select_SOURCES = tests/bench/bench_select.c tests/bench/bench.h
 tests_bench_bench_select_LDADD = libsecateur.a $(engine_libs)
 tests_bench_bench_solve_SOURCES = tests/bench/bench_solve.c

@@ -1,14 +1,18 @@
 #include "tensor/summary.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "tensor/half_scan.h"
 #include "tensor/magnitudes.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define PIECES 16 /* fixed, so that sums do not depend on the number of threads */
-#define RUN 4096  /* entries widened at a time; a multiple of 8, so that no N:M group is cut */
-#define GROUPS 2  /* N:M patterns looked for */
+#define PIECES 16             /* fixed, so that sums do not depend on the number of threads */
+#define RUN 4096              /* entries widened at a time; a multiple of 8, so that no N:M group is cut */
+#define GROUPS 2              /* N:M patterns looked for */
+#define HALF_HIGHEST 0x1p60F  /* |w| whose squares f32 still adds up */
+#define HALF_FAINTEST 0x1p-80 /* sum of squares that f32 holds to full precision */
+#define BATCH 16              /* rows whose squares are added in f32 before they go to f64 */
 
 static const struct group {
     unsigned bit;
@@ -22,8 +26,9 @@ struct piece {
     double minimum, maximum;
     bool broken[GROUPS];
     uint64_t tiny[23]; /* subnormals by their highest bit */
-    uint64_t *bins;    /* [MAGNITUDE_BINS] */
+    uint64_t *bins;    /* [MAGNITUDE_BINS]; of halves only the first piece's */
     double *squares;   /* [columns], as stored */
+    float *batch;      /* [columns]: squares of the latest rows; of halves only */
     uint64_t *gone;    /* [columns]: zeros in a column */
     uint8_t *kept;     /* [GROUPS × columns]: not zero in the current group, when groups run down the columns */
 };
@@ -33,6 +38,9 @@ struct pass {
     struct progress *progress;
     size_t rows, columns; /* as stored */
     bool transposed;
+    bool again;        /* the bytes have been added to progress before */
+    bool halves;       /* types of 16 bits, by the histogram of their bit patterns */
+    uint32_t **counts; /* [threads][HALF_PATTERNS]; of halves only */
     struct piece pieces[PIECES];
     double *row_squares; /* [rows] */
     uint64_t *row_gone;  /* [rows] */
@@ -93,6 +101,8 @@ static void check_groups_down(struct piece *piece, const struct pass *pass, size
                               const float *values, size_t count) {
     for (size_t g = 0; g < GROUPS; g++) {
         size_t in_group = row % groups[g].length, length = in_group + 1;
+        if (piece->broken[g])
+            continue;
         bool ends = length == groups[g].length || row + 1 == pass->rows;
         size_t most = (groups[g].kept * length + groups[g].length - 1) / groups[g].length;
         uint8_t *kept = piece->kept + g * pass->columns + first;
@@ -103,25 +113,65 @@ static void check_groups_down(struct piece *piece, const struct pass *pass, size
     }
 }
 
-static void scan_row(struct pass *pass, struct piece *piece, size_t row) {
+static void check_groups(struct piece *piece, const struct pass *pass, size_t row, size_t first, const float *values,
+                         size_t count) {
+    if (pass->transposed)
+        check_groups_down(piece, pass, row, first, values, count);
+    else
+        check_groups_along(piece, values, count);
+}
+
+static void scan_run(struct pass *pass, struct piece *piece, size_t row, size_t first, size_t count,
+                     const uint8_t *stored) {
     float values[RUN];
+    dtype_widen(values, stored, pass->tensor->dtype, count);
+    for (size_t i = 0; i < count; i++) {
+        double square = add_value(piece, values[i]);
+        pass->row_squares[row] += square;
+        piece->squares[first + i] += square;
+        pass->row_gone[row] += values[i] == 0;
+        piece->gone[first + i] += values[i] == 0;
+    }
+    check_groups(piece, pass, row, first, values, count);
+}
+
+static bool all_broken(const struct piece *piece) {
+    bool broken = true;
+    for (size_t g = 0; g < GROUPS; g++)
+        broken = broken && piece->broken[g];
+    return broken;
+}
+
+static void scan_run_halves(struct pass *pass, struct piece *piece, size_t row, size_t first, size_t count,
+                            const uint8_t *stored, uint32_t *counts) {
+    float values[RUN];
+    size_t zeros = half_scan(counts, &pass->row_squares[row], piece->batch + first, stored, count, pass->tensor->dtype);
+    pass->row_gone[row] += zeros;
+    if (zeros == 0 && all_broken(piece))
+        return;
+    dtype_widen(values, stored, pass->tensor->dtype, count);
+    for (size_t i = 0; zeros > 0 && i < count; i++)
+        piece->gone[first + i] += values[i] == 0;
+    check_groups(piece, pass, row, first, values, count);
+}
+
+static void empty_batch(struct piece *piece, size_t columns) {
+    for (size_t i = 0; i < columns; i++)
+        piece->squares[i] += (double)piece->batch[i];
+    memset(piece->batch, 0, columns * sizeof *piece->batch);
+}
+
+static void scan_row(struct pass *pass, struct piece *piece, size_t row, int thread) {
     size_t bytes = dtype_info(pass->tensor->dtype)->bytes;
     for (size_t first = 0; first < pass->columns; first += RUN) {
         size_t count = pass->columns - first < RUN ? pass->columns - first : RUN;
-        dtype_widen(values, pass->tensor->data + (row * pass->columns + first) * bytes, pass->tensor->dtype, count);
-        for (size_t i = 0; i < count; i++) {
-            double square = add_value(piece, values[i]);
-            pass->row_squares[row] += square;
-            piece->squares[first + i] += square;
-            pass->row_gone[row] += values[i] == 0;
-            piece->gone[first + i] += values[i] == 0;
-        }
-        if (pass->transposed)
-            check_groups_down(piece, pass, row, first, values, count);
+        const uint8_t *stored = pass->tensor->data + (row * pass->columns + first) * bytes;
+        if (pass->halves)
+            scan_run_halves(pass, piece, row, first, count, stored, pass->counts[thread]);
         else
-            check_groups_along(piece, values, count);
+            scan_run(pass, piece, row, first, count, stored);
     }
-    progress_add(pass->progress, pass->columns * bytes);
+    progress_add(pass->again ? NULL : pass->progress, pass->columns * bytes);
 }
 
 /* The first stored row of a piece: a multiple of 8, so that groups down the columns lie in one piece. */
@@ -131,30 +181,56 @@ static size_t piece_begin(const struct pass *pass, size_t index) {
     return begin < pass->rows ? begin : pass->rows;
 }
 
+static void scan_rows(struct pass *pass, size_t index, int thread) {
+    struct piece *piece = &pass->pieces[index];
+    size_t begin = piece_begin(pass, index), end = piece_begin(pass, index + 1);
+    for (size_t row = begin; row < end && !progress_cancelled(pass->progress); row++) {
+        scan_row(pass, piece, row, thread);
+        if (pass->halves && ((row - begin) % BATCH == BATCH - 1 || row + 1 == end))
+            empty_batch(piece, pass->columns);
+    }
+}
+
 static void scan_piece(void *context, size_t begin, size_t end, int thread) {
-    struct pass *pass = context;
-    (void)thread;
     for (size_t i = begin; i < end; i++)
-        for (size_t row = piece_begin(pass, i); row < piece_begin(pass, i + 1); row++) {
-            if (progress_cancelled(pass->progress))
-                return;
-            scan_row(pass, &pass->pieces[i], row);
-        }
+        scan_rows(context, i, thread);
 }
 
 static bool piece_create(struct piece *piece, const struct pass *pass, struct error *error) {
     piece->minimum = INFINITY;
     piece->maximum = -INFINITY;
-    piece->bins = memory_alloc(MAGNITUDE_BINS, sizeof *piece->bins, error);
+    bool binned = !pass->halves || piece == pass->pieces;
+    piece->bins = memory_alloc(binned ? MAGNITUDE_BINS : 0, sizeof *piece->bins, error);
+    piece->batch = memory_alloc(pass->halves ? pass->columns : 0, sizeof *piece->batch, error);
     piece->squares = memory_alloc(pass->columns, sizeof *piece->squares, error);
     piece->gone = memory_alloc(pass->columns, sizeof *piece->gone, error);
     piece->kept = memory_alloc(pass->transposed ? GROUPS * pass->columns : 0, 1, error);
-    return piece->bins != NULL && piece->squares != NULL && piece->gone != NULL && piece->kept != NULL;
+    return piece->bins != NULL && piece->batch != NULL && piece->squares != NULL && piece->gone != NULL &&
+           piece->kept != NULL;
+}
+
+static void counts_free(uint32_t **counts) {
+    for (int i = 0; counts != NULL && i < parallel_threads(); i++)
+        memory_free(counts[i]);
+    memory_free(counts);
+}
+
+static uint32_t **counts_create(struct error *error) {
+    uint32_t **counts = memory_alloc((size_t)parallel_threads(), sizeof *counts, error);
+    bool ok = counts != NULL;
+    for (int i = 0; ok && i < parallel_threads(); i++)
+        ok = (counts[i] = memory_alloc(HALF_PATTERNS, sizeof **counts, error)) != NULL;
+    if (ok)
+        return counts;
+    counts_free(counts);
+    return NULL;
 }
 
 static void pass_free(struct pass *pass) {
+    counts_free(pass->counts);
     for (size_t i = 0; i < PIECES; i++) {
         memory_free(pass->pieces[i].bins);
+        memory_free(pass->pieces[i].batch);
         memory_free(pass->pieces[i].squares);
         memory_free(pass->pieces[i].gone);
         memory_free(pass->pieces[i].kept);
@@ -164,7 +240,7 @@ static void pass_free(struct pass *pass) {
     memory_free(pass);
 }
 
-static struct pass *pass_create(const struct tensor *tensor, bool transposed, struct progress *progress,
+static struct pass *pass_create(const struct tensor *tensor, bool transposed, bool halves, struct progress *progress,
                                 struct error *error) {
     struct pass *pass = memory_alloc(1, sizeof *pass, error);
     if (pass == NULL)
@@ -176,7 +252,10 @@ static struct pass *pass_create(const struct tensor *tensor, bool transposed, st
     pass->transposed = transposed && tensor->rank == 2;
     pass->row_squares = memory_alloc(pass->rows, sizeof *pass->row_squares, error);
     pass->row_gone = memory_alloc(pass->rows, sizeof *pass->row_gone, error);
+    pass->halves = halves;
     bool ok = pass->row_squares != NULL && pass->row_gone != NULL;
+    if (ok && halves)
+        ok = (pass->counts = counts_create(error)) != NULL;
     for (size_t i = 0; ok && i < PIECES; i++)
         ok = piece_create(&pass->pieces[i], pass, error);
     if (ok)
@@ -200,13 +279,64 @@ static void merge(struct pass *pass) {
             sum->broken[i] |= piece->broken[i];
         for (size_t i = 0; i < 23; i++)
             sum->tiny[i] += piece->tiny[i];
-        for (size_t i = 0; i < MAGNITUDE_BINS; i++)
+        for (size_t i = 0; i < MAGNITUDE_BINS && !pass->halves; i++)
             sum->bins[i] += piece->bins[i];
         for (size_t i = 0; i < pass->columns; i++) {
             sum->squares[i] += piece->squares[i];
             sum->gone[i] += piece->gone[i];
         }
     }
+}
+
+static void add_many(struct piece *piece, float value, uint64_t count) {
+    uint32_t bits = magnitude_bits(value);
+    double n = (double)count, w = value, square = w * w;
+    if (bits == 0)
+        piece->zeros += count;
+    else if (bits < 0x00800000U)
+        piece->tiny[31 - __builtin_clz(bits)] += count;
+    piece->bins[bits >> 16] += count;
+    piece->sums[0] += n * w;
+    piece->sums[1] += n * square;
+    piece->sums[2] += n * square * w;
+    piece->sums[3] += n * square * square;
+    piece->minimum = fmin(piece->minimum, w);
+    piece->maximum = fmax(piece->maximum, w);
+}
+
+/* From the histogram of bit patterns to the first piece. False when NaN or Inf is among them or values lie where
+ * squares of f32 fail. */
+static bool take_counts(struct pass *pass) {
+    struct piece *sum = &pass->pieces[0];
+    for (size_t code = 0; code < HALF_PATTERNS; code++) {
+        uint16_t stored = (uint16_t)code;
+        uint64_t count = 0;
+        float value;
+        for (int i = 0; i < parallel_threads(); i++)
+            count += pass->counts[i][code];
+        if (count == 0)
+            continue;
+        dtype_widen(&value, &stored, pass->tensor->dtype, 1);
+        if (!(fabsf(value) < HALF_HIGHEST))
+            return false;
+        add_many(sum, value, count);
+    }
+    return true;
+}
+
+/* Whether some line's sum of squares is so small that f32 may have lost it; empty lines are not. */
+static bool any_faint(const double *squares, const uint64_t *gone, size_t lines, size_t length) {
+    bool faint = false;
+    for (size_t i = 0; i < lines; i++)
+        faint |= squares[i] < HALF_FAINTEST && gone[i] < length;
+    return faint;
+}
+
+/* After merge. False when the plain loops have to do it again. */
+static bool finish_halves(struct pass *pass) {
+    const struct piece *sum = &pass->pieces[0];
+    return take_counts(pass) && !any_faint(pass->row_squares, pass->row_gone, pass->rows, pass->columns) &&
+           !any_faint(sum->squares, sum->gone, pass->columns, pass->rows);
 }
 
 static void fill_moments(struct summary *summary, const struct piece *sum) {
@@ -278,7 +408,6 @@ static struct summary *summarise(struct pass *pass, struct error *error) {
     bool turned = pass->transposed;
     if (summary == NULL)
         return NULL;
-    merge(pass);
     summary->rows = (int64_t)(turned ? pass->columns : pass->rows);
     summary->columns = (int64_t)(turned ? pass->rows : pass->columns);
     summary->count = pass->tensor->count;
@@ -298,17 +427,31 @@ static struct summary *summarise(struct pass *pass, struct error *error) {
     return NULL;
 }
 
+/* *done is false when the values are such that only the plain loops are right. */
+static struct summary *summarise_pass(struct pass *pass, bool *done, struct error *error) {
+    *done = true;
+    if (!progress_continue(pass->progress, error))
+        return NULL;
+    parallel_for(PIECES, 1, scan_piece, pass);
+    if (!progress_continue(pass->progress, error))
+        return NULL;
+    merge(pass);
+    *done = !pass->halves || finish_halves(pass);
+    return *done ? summarise(pass, error) : NULL;
+}
+
 struct summary *summary_create(const struct tensor *tensor, bool transposed, struct progress *progress,
                                struct error *error) {
-    struct summary *summary = NULL;
-    struct pass *pass = pass_create(tensor, transposed, progress, error);
+    bool halves = half_scan_supported(tensor->dtype) && tensor->count <= UINT32_MAX, done;
+    struct pass *pass = pass_create(tensor, transposed, halves, progress, error);
     if (pass == NULL)
         return NULL;
-    if (progress_continue(progress, error)) {
-        parallel_for(PIECES, 1, scan_piece, pass);
-        if (progress_continue(progress, error))
-            summary = summarise(pass, error);
-    }
+    struct summary *summary = summarise_pass(pass, &done, error);
+    pass_free(pass);
+    if (done || (pass = pass_create(tensor, transposed, false, progress, error)) == NULL)
+        return summary;
+    pass->again = true;
+    summary = summarise_pass(pass, &done, error);
     pass_free(pass);
     return summary;
 }
