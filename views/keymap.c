@@ -79,6 +79,7 @@ static const struct binding defaults[] = {
     {"compare", "enter", "view sensitivity", "open the row's curve"},
     {"run", "p", "pause", "pause or go on"},
     {"run", "c", "cancel", "stop; what is finished is kept"},
+    {"run", "enter", "view weights", "open the row's weights"},
     {"all", "j", "move down", "one row down"},
     {"all", "k", "move up", "one row up"},
     {"all", "down", "move down", NULL},

@@ -17,6 +17,7 @@ libviews_a_SOURCES += \
   views/overview.c \
   views/prompt.c views/prompt.h \
   views/rows.c views/rows.h \
+  views/resources.c views/resources.h \
   views/run.c \
   views/screen.c views/screen.h views/screen_draw.c views/screen_input.c views/screen_state.h \
   views/sensitivity.c views/sensitivity_facts.c views/sensitivity_facts.h \

@@ -1,5 +1,7 @@
 #include "workbench/knowledge.h"
 
+#include <math.h>
+
 bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitivity, struct error *error) {
     struct forecaster *forecaster = forecaster_create(sensitivity, error);
     if (forecaster == NULL) {
@@ -25,4 +27,13 @@ bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, 
         forecast_plan(forecast, block_errors, workbench->forecaster, workbench->plan);
     (void)pthread_mutex_unlock(&workbench->mutex);
     return known;
+}
+
+double knowledge_error(struct workbench *workbench, size_t matrix, const struct target *target) {
+    bool estimated = false;
+    (void)pthread_mutex_lock(&workbench->mutex);
+    double error =
+        workbench->forecaster != NULL ? forecast_matrix(workbench->forecaster, matrix, target, &estimated) : NAN;
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    return error;
 }

@@ -12,4 +12,7 @@ bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitiv
  * workbench->knowledge has changed. block_errors: [block_count] or NULL. */
 bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, double *block_errors);
 
+/* Relative output error expected of one matrix under a target; NaN while nothing is known. Takes the lock. */
+double knowledge_error(struct workbench *workbench, size_t matrix, const struct target *target);
+
 #endif

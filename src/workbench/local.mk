@@ -41,6 +41,7 @@ libsecateur_a_SOURCES += \
   src/workbench/scan.c src/workbench/scan.h \
   src/workbench/session.c src/workbench/session.h \
   src/workbench/session_data.c src/workbench/session_data.h \
+  src/workbench/run_row.c src/workbench/run_row.h \
   src/workbench/run_text.c src/workbench/run_text.h \
   src/workbench/suggest.c src/workbench/suggest.h \
   src/workbench/workbench.c src/workbench/workbench.h

@@ -183,6 +183,10 @@ static bool prune_task(struct data_run *data, size_t index, double sparsity, boo
                                                                  method_repairs(&data->run->tasks[index].chain), error);
     data->run->records[index].seconds += progress_clock() - begun;
     data->run->finished += ok && last;
+    if (ok && last) {
+        data->run->records[index].zeros = prune_run_zeros(weights, count);
+        prune_run_publish(data->run, index);
+    }
     progress_add(data->progress, 2 * (uint64_t)count * (uint64_t)matrix->columns);
     return ok || (error->code != ERROR_CANCELLED && error_prefix(error, "%s", matrix->name));
 }
@@ -228,6 +232,7 @@ static bool take_finished(struct data_run *data, struct range tasks, struct erro
             return false;
         data->run->records[i].error = NAN;
         data->run->finished++;
+        prune_run_publish(data->run, i);
     }
     return true;
 }

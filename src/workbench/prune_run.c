@@ -1,11 +1,21 @@
 #include "workbench/prune_run.h"
 
 #include "base/memory.h"
+#include "workbench/knowledge.h"
 #include "workbench/prune_data.h"
 #include "workbench/prune_output.h"
 #include "workbench/prune_threshold.h"
+#include "workbench/run_row.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+/* What is expected of a task before it is done. */
+static double expected_error(struct workbench *workbench, const struct prune_task *task) {
+    struct target target = {.sparsity = task->sparsity, .pattern = task->pattern};
+    (void)memcpy(target.method, task->method, sizeof target.method);
+    return knowledge_error(workbench, task->matrix, &target);
+}
 
 struct prune_run *prune_run_create(struct workbench *workbench, struct plan *plan,
                                    const struct prune_settings *settings, const char *target, struct error *error) {
@@ -26,7 +36,7 @@ struct prune_run *prune_run_create(struct workbench *workbench, struct plan *pla
     if (ok)
         ok = (run->records = memory_alloc(run->count, sizeof *run->records, error)) != NULL;
     for (size_t i = 0; ok && i < run->count; i++)
-        run->records[i].error = run->records[i].forecast = NAN;
+        run->records[i] = (struct prune_record){.error = NAN, .forecast = expected_error(workbench, &run->tasks[i])};
     if (ok)
         return run;
     prune_run_free(run);
@@ -42,6 +52,30 @@ void prune_run_free(struct prune_run *run) {
     memory_free(run->tasks);
     memory_free(run->records);
     memory_free(run);
+}
+
+void prune_run_publish(struct prune_run *run, size_t index) {
+    const struct prune_task *task = &run->tasks[index];
+    const struct prune_record *record = &run->records[index];
+    double count = (double)run->workbench->model->matrices[task->matrix].tensor->count;
+    bool counted = record->zeros > 0 || !record->resumed;
+    struct run_row row = {.matrix = task->matrix,
+                          .target = task->sparsity,
+                          .actual = counted ? (double)record->zeros / count : NAN,
+                          .error = record->error,
+                          .forecast = record->forecast,
+                          .seconds = record->seconds,
+                          .resumed = record->resumed};
+    (void)snprintf(row.note, sizeof row.note, "%s", record->report.note);
+    run_rows_put(run->workbench, &row);
+    job_changed(run->workbench->jobs);
+}
+
+uint64_t prune_run_zeros(const float *weights, size_t count) {
+    uint64_t zeros = 0;
+    for (size_t i = 0; i < count; i++)
+        zeros += weights[i] == 0;
+    return zeros;
 }
 
 /* ---- one matrix ---- */
@@ -86,6 +120,8 @@ static bool prune_alone(struct prune_run *run, struct writer *writer, size_t ind
         ok = (weights = memory_alloc_aligned((size_t)matrix->tensor->count, sizeof *weights, error)) != NULL;
     ok = ok && prune_weights(run, task, weights, &run->records[index].report, progress, error) &&
          prune_output(writer, matrix, tensor, weights, method_repairs(&task->chain), error);
+    if (ok)
+        run->records[index].zeros = prune_run_zeros(weights, (size_t)matrix->tensor->count);
     memory_free(weights);
     return ok;
 }
@@ -133,6 +169,7 @@ static bool prune_all(struct prune_run *run, struct writer *writer, struct progr
         if (needed && !prune_matrix(run, writer, i, progress, error))
             return false;
         run->finished++;
+        prune_run_publish(run, i);
         progress_add(progress, matrix->tensor->bytes);
     }
     return true;
@@ -146,6 +183,7 @@ static bool check_zeros(struct prune_run *run, const struct writer *writer, stru
         const struct matrix *matrix = &model->matrices[run->tasks[i].matrix];
         uint64_t zeros = writer_zeros(writer, checkpoint_index(model->checkpoint, matrix->tensor));
         run->records[i].zeros = zeros;
+        prune_run_publish(run, i);
         if (zeros < run->tasks[i].planned && !run->settings.reference)
             return error_set(error, ERROR_FAILURE,
                              "%s: %llu zeros were counted in the written file where the plan asks for %llu",
@@ -198,7 +236,8 @@ bool prune_run_work(struct prune_run *run, struct progress *progress, struct err
     if (run->resumed > 0)
         job_log(run->workbench->jobs, "%s: going on with an earlier run that had finished %zu tensors", run->target,
                 run->resumed);
-    bool ok = prune_all(run, writer, progress, error) && finish(run, writer, progress, error);
+    bool ok = run_rows_begin(run->workbench, run->count, error) && prune_all(run, writer, progress, error) &&
+              finish(run, writer, progress, error);
     writer_close(writer);
     if (!ok && error->code == ERROR_CANCELLED)
         (void)error_set(error, ERROR_CANCELLED,

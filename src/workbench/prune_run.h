@@ -8,7 +8,7 @@
 
 /* What was done to one matrix. */
 struct prune_record {
-    uint64_t zeros;  /* counted in the written file, after reopening it */
+    uint64_t zeros;  /* of what was handed to the writer; in the end counted in the written file, after reopening it */
     double seconds;  /* 0 when an earlier run had finished it */
     double error;    /* measured relative output error of what was written; NaN where none was measured */
     double forecast; /* what was expected of it; NaN where nothing was known */
@@ -37,6 +37,10 @@ void prune_run_free(struct prune_run *run);
 
 /* In the worker. What was finished before a failure or a cancellation stays for the next run with the same settings. */
 bool prune_run_work(struct prune_run *run, struct progress *progress, struct error *error);
+
+/* For the methods' own ways: shows what is recorded of a finished task on the screen, and zeros of either sign. */
+void prune_run_publish(struct prune_run *run, size_t index);
+uint64_t prune_run_zeros(const float *weights, size_t count);
 
 /* prune_record.c: secateur.json, and what the user is told: text for people, or one CSV row for each matrix. */
 char *prune_run_json(const struct prune_run *run, struct error *error);

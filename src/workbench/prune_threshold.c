@@ -74,8 +74,9 @@ bool prune_threshold_find(struct prune_run *run, size_t first, size_t count, str
     return ok;
 }
 
-/* Zeroes what goes; bytes may be NULL. Returns how many went. */
-static uint64_t cut_piece(uint8_t *bytes, size_t size, const float *scores, size_t count, struct select_cut *cut) {
+/* Zeroes what goes; bytes may be NULL. Returns how many went; *zeros counts those that were zero before as well. */
+static uint64_t cut_piece(uint8_t *bytes, uint64_t *zeros, size_t size, const float *scores, size_t count,
+                          struct select_cut *cut) {
     uint64_t gone = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t key = select_key(scores[i]);
@@ -84,6 +85,7 @@ static uint64_t cut_piece(uint8_t *bytes, size_t size, const float *scores, size
             continue;
         cut->ties -= tie;
         gone += key < cut->key || tie;
+        ++*zeros;
         if (bytes != NULL)
             memset(bytes + i * size, 0, size); /* also what was a zero of either sign */
     }
@@ -111,7 +113,7 @@ static bool write_matrix(struct prune_run *run, struct writer *writer, size_t in
         ok = progress_continue(progress, error);
         count = take_piece(scores, tensor, begin);
         memcpy(bytes, tensor->data + begin * size, count * size);
-        gone += cut_piece(bytes, size, scores, count, &run->cut);
+        gone += cut_piece(bytes, &run->records[index].zeros, size, scores, count, &run->cut);
         if (ok && !there)
             ok = write_piece(writer, place, bytes, tensor, count, scores, error);
     }

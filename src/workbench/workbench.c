@@ -44,6 +44,7 @@ void workbench_close(struct workbench *workbench) {
     plan_free(workbench->plan);
     model_close(workbench->model);
     memory_free(workbench->evaluations);
+    memory_free(workbench->run_rows);
     text_free(&workbench->results);
     (void)pthread_mutex_destroy(&workbench->mutex);
     memory_free(workbench);

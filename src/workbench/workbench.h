@@ -12,6 +12,7 @@
 
 struct evaluation_record; /* evaluation_record.h */
 struct forecaster;        /* plan/forecast.h */
+struct run_row;           /* run_row.h */
 struct sensitivity;       /* plan/sensitivity.h */
 struct session;           /* session.h */
 struct summary;           /* tensor/summary.h */
@@ -37,6 +38,8 @@ struct workbench {
     struct forecaster *forecaster;         /* over it (plan/forecast.h); exists whenever sensitivity does */
     struct evaluation_record *evaluations; /* in the order they were made; add with evaluation_record_add */
     size_t evaluation_count, evaluation_capacity;
+    struct run_row *run_rows; /* of the last prune (run_row.h); run_count of run_total are finished */
+    size_t run_count, run_total;
     uint64_t knowledge; /* grows whenever the worker has added something: what views compare */
     void *screen;       /* the terminal, for COMMAND_SCREEN handlers; NULL without one */
     struct text
