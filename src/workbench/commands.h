@@ -23,6 +23,8 @@ extern const struct command command_tags_table[]; /* command_tags.c: tag, untag,
 extern const size_t command_tags_count;
 extern const struct command allocate_commands[]; /* command_allocate.c: allocate, suggest */
 extern const size_t allocate_command_count;
+extern const struct command improve_commands[]; /* command_improve.c: improve */
+extern const size_t improve_command_count;
 extern const struct command eval_commands[]; /* command_eval.c: eval */
 extern const size_t eval_command_count;
 extern const struct command generate_commands[]; /* command_generate.c: generate */

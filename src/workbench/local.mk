@@ -15,6 +15,7 @@ libsecateur_a_SOURCES += \
   src/workbench/command_help.c src/workbench/command_help.h \
   src/workbench/command_parse.c src/workbench/command_parse.h \
   src/workbench/command_plan.c \
+  src/workbench/command_improve.c \
   src/workbench/command_tags.c \
   src/workbench/edit.c src/workbench/edit.h \
   src/workbench/command_tokenize.c \
@@ -35,10 +36,12 @@ libsecateur_a_SOURCES += \
   src/workbench/prune_record.c \
   src/workbench/prune_run.c src/workbench/prune_run.h \
   src/workbench/prune_task.c src/workbench/prune_task.h \
+  src/workbench/pruned_weights.c src/workbench/pruned_weights.h \
   src/workbench/report.c src/workbench/report.h \
   src/workbench/report_column.c src/workbench/report_column.h \
   src/workbench/report_evaluations.c src/workbench/report_evaluations.h \
   src/workbench/scan.c src/workbench/scan.h \
+  src/workbench/search.c src/workbench/search.h \
   src/workbench/session.c src/workbench/session.h \
   src/workbench/session_data.c src/workbench/session_data.h \
   src/workbench/run_row.c src/workbench/run_row.h \

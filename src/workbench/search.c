@@ -1,0 +1,315 @@
+#include "workbench/search.h"
+
+#include "base/memory.h"
+#include "engine/evaluate.h"
+#include "workbench/edit.h"
+#include "workbench/pruned_weights.h"
+#include "workbench/run_text.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STAGES 3
+#define LEVELS 20 /* steps of the smallest matrix */
+#define MAXIMUM_MOVES 3
+#define DEFAULT_WINDOWS 64
+#define CACHE_MEMORY ((uint64_t)2 << 30)
+
+/* The text of a stage and the dense model's states on it. */
+struct stage {
+    size_t windows, survivors;
+    struct stream *dense;
+};
+
+struct candidate {
+    uint64_t *gone; /* [count] weights that go, of each matrix that may be moved */
+    double divergence;
+};
+
+struct searching {
+    struct search *search;
+    struct corpus corpus;
+    struct pruned_weights *weights;
+    struct plan *plan; /* of the candidate at work */
+    struct stage stages[STAGES];
+    size_t *matrices; /* that may be moved */
+    size_t count;
+    uint64_t step; /* weights of a move */
+    uint64_t random;
+    uint64_t *parent;
+    struct candidate *offspring;
+    struct progress *progress;
+};
+
+struct search *search_create(struct workbench *workbench, struct search_settings *settings, struct error *error) {
+    struct search *search = memory_alloc(1, sizeof *search, error);
+    if (search == NULL) {
+        memory_free(settings->source);
+        return NULL;
+    }
+    *search = (struct search){.workbench = workbench, .settings = *settings, .divergence = NAN, .before = NAN};
+    search->best = plan_copy(workbench->plan, error);
+    if (search->best != NULL)
+        return search;
+    search_free(search);
+    return NULL;
+}
+
+void search_free(struct search *search) {
+    if (search == NULL)
+        return;
+    plan_free(search->best);
+    memory_free(search->settings.source);
+    memory_free(search);
+}
+
+/* ---- candidates ---- */
+
+static uint64_t size_of(const struct searching *run, size_t i) {
+    return plan_model(run->plan)->matrices[run->matrices[i]].tensor->count;
+}
+
+/* The plan that a candidate stands for. */
+static bool place(const struct searching *run, struct plan *plan, const uint64_t *gone, struct error *error) {
+    if (!plan_begin(plan, "search", error))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < run->count; i++) {
+        struct target target = *plan_target(plan, run->matrices[i]);
+        target.sparsity = (double)gone[i] / (double)size_of(run, i);
+        ok = plan_set(plan, run->matrices[i], &target, error);
+    }
+    plan_end(plan);
+    return ok;
+}
+
+static bool fits(const struct searching *run, size_t i, uint64_t gone) {
+    const struct target *target = plan_target(run->plan, run->matrices[i]);
+    double share = (double)gone / (double)size_of(run, i);
+    return share >= target->low - 1e-9 && share <= fmin(target->high, 1) + 1e-9;
+}
+
+/* One matrix gives back what another loses. Gives up after some tries where bounds leave no room. */
+static void mutate(struct searching *run, uint64_t *gone) {
+    uint64_t a = corpus_random_below(&run->random, MAXIMUM_MOVES);
+    uint64_t b = corpus_random_below(&run->random, MAXIMUM_MOVES);
+    uint64_t moves = 1 + (a < b ? a : b);
+    for (int attempt = 0; moves > 0 && attempt < 100; attempt++) {
+        size_t up = (size_t)corpus_random_below(&run->random, run->count);
+        size_t down = (size_t)corpus_random_below(&run->random, run->count);
+        if (up == down || gone[down] < run->step || !fits(run, up, gone[up] + run->step) ||
+            !fits(run, down, gone[down] - run->step))
+            continue;
+        gone[up] += run->step;
+        gone[down] -= run->step;
+        moves--;
+    }
+}
+
+/* ---- measuring ---- */
+
+static struct stream *open_stream(const struct searching *run, const struct stage *stage,
+                                  const struct weight_source *weights, struct error *error) {
+    struct stream_options options = {.compute = run_compute(&run->search->workbench->settings, false),
+                                     .weights = weights};
+    return stream_open(run->search->workbench->model, run->corpus.ids, run->corpus.mask, stage->windows,
+                       run->corpus.length, &options, error);
+}
+
+static bool measure(struct searching *run, double *divergence, const uint64_t *gone, const struct stage *stage,
+                    struct error *error) {
+    struct evaluation result;
+    if (!place(run, run->plan, gone, error) || !pruned_weights_set(run->weights, run->plan, error))
+        return false;
+    struct stream *stream = open_stream(run, stage, pruned_weights_source(run->weights), error);
+    bool ok = stream != NULL && evaluate_against(&result, stream, stage->dense, NULL, run->progress, error) &&
+              pruned_weights_check(run->weights, error);
+    stream_close(stream);
+    if (!ok)
+        return false;
+    *divergence = result.kl;
+    run->search->evaluations++;
+    run->search->tokens += result.tokens;
+    return true;
+}
+
+/* ---- a generation ---- */
+
+static void sort_by_divergence(struct candidate *candidates, size_t count) {
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && candidates[j].divergence < candidates[j - 1].divergence; j--) {
+            struct candidate swap = candidates[j];
+            candidates[j] = candidates[j - 1];
+            candidates[j - 1] = swap;
+        }
+}
+
+static bool select_offspring(struct searching *run, struct error *error) {
+    size_t left = (size_t)run->search->settings.offspring;
+    for (size_t s = 0; s < STAGES; s++) {
+        for (size_t i = 0; i < left; i++)
+            if (!measure(run, &run->offspring[i].divergence, run->offspring[i].gone, &run->stages[s], error))
+                return false;
+        sort_by_divergence(run->offspring, left);
+        left = left < run->stages[s].survivors ? left : run->stages[s].survivors;
+    }
+    return true;
+}
+
+static bool run_generation(struct searching *run, struct error *error) {
+    struct search *search = run->search;
+    size_t bytes = run->count * sizeof *run->parent;
+    for (int64_t i = 0; i < search->settings.offspring; i++) {
+        memcpy(run->offspring[i].gone, run->parent, bytes);
+        mutate(run, run->offspring[i].gone);
+    }
+    if (!select_offspring(run, error))
+        return false;
+    search->generation++;
+    if (run->offspring[0].divergence < search->divergence) {
+        memcpy(run->parent, run->offspring[0].gone, bytes);
+        search->divergence = run->offspring[0].divergence;
+        search->improvements++;
+        if (!place(run, search->best, run->parent, error))
+            return false;
+        job_log(search->workbench->jobs, "search: generation %lld, %llu evaluations: KL %.6f",
+                (long long)search->generation, (unsigned long long)search->evaluations, search->divergence);
+    }
+    job_stage(search->workbench->jobs, "generation %lld, KL %.5f (%.5f at first)", (long long)search->generation,
+              search->divergence, search->before);
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static bool choose_matrices(struct searching *run, struct error *error) {
+    const struct model *model = run->search->workbench->model;
+    const struct plan *plan = run->search->best;
+    uint64_t smallest = UINT64_MAX;
+    run->matrices = memory_alloc(model->matrix_count, sizeof *run->matrices, error);
+    for (size_t i = 0; run->matrices != NULL && i < model->matrix_count; i++) {
+        const struct target *target = plan_target(plan, i);
+        if (!model->matrices[i].prunable || target->locked || plan_pattern(plan, i).kind != PATTERN_UNSTRUCTURED)
+            continue;
+        run->matrices[run->count++] = i;
+        smallest = model->matrices[i].tensor->count < smallest ? model->matrices[i].tensor->count : smallest;
+    }
+    run->step = smallest / LEVELS > 0 ? smallest / LEVELS : 1;
+    if (run->matrices != NULL && run->count < 2)
+        return error_set(error, ERROR_USAGE,
+                         "search moves weights between unstructured matrices that are not locked; there are %zu",
+                         run->count);
+    return run->matrices != NULL;
+}
+
+static bool make_candidates(struct searching *run, struct error *error) {
+    size_t offspring = (size_t)run->search->settings.offspring;
+    run->parent = memory_alloc(run->count, sizeof *run->parent, error);
+    run->offspring = memory_alloc(offspring, sizeof *run->offspring, error);
+    if (run->parent == NULL || run->offspring == NULL)
+        return false;
+    for (size_t i = 0; i < run->count; i++)
+        run->parent[i] = plan_count(run->search->best, run->matrices[i]);
+    for (size_t i = 0; i < offspring; i++)
+        if ((run->offspring[i].gone = memory_alloc(run->count, sizeof(uint64_t), error)) == NULL)
+            return false;
+    return true;
+}
+
+static bool open_text(struct searching *run, struct error *error) {
+    const struct search_settings *settings = &run->search->settings;
+    struct corpus_options options = {.cut = CORPUS_RANDOM,
+                                     .windows = settings->windows > 0 ? settings->windows : DEFAULT_WINDOWS,
+                                     .length = settings->length,
+                                     .seed = settings->seed};
+    return run_text_open(&run->corpus, run->search->workbench->model, settings->source, &options, error);
+}
+
+/* A thirty-second, a quarter and all of the text, as EvoPress's 2 k, 16 k and 64 k tokens. */
+static bool open_stages(struct searching *run, struct error *error) {
+    static const size_t parts[STAGES] = {32, 4, 1};
+    size_t survivors[STAGES] = {(size_t)run->search->settings.offspring / 4 + 1, 1, 1};
+    for (size_t s = 0; s < STAGES; s++) {
+        struct stage *stage = &run->stages[s];
+        stage->windows = run->corpus.windows / parts[s] > 0 ? run->corpus.windows / parts[s] : 1;
+        stage->survivors = survivors[s];
+        stage->dense = open_stream(run, stage, NULL, error);
+        if (stage->dense == NULL || !stream_run(stage->dense, NULL, run->progress, error))
+            return false;
+    }
+    return true;
+}
+
+static void set_total(const struct searching *run) {
+    uint64_t all = evaluate_work(run->stages[STAGES - 1].dense); /* it has run: the output matrix alone */
+    const struct stage *last = &run->stages[STAGES - 1];
+    for (int64_t block = 0; block < (int64_t)run->search->workbench->model->block_count; block++)
+        all += stream_pass_work(last->dense, block);
+    double windows = (double)run->search->settings.offspring * (double)run->stages[0].windows +
+                     (double)run->stages[0].survivors * (double)run->stages[1].windows + (double)last->windows;
+    double each = (double)all * windows / (double)last->windows;
+    atomic_store(&run->progress->total,
+                 atomic_load(&run->progress->done) + (uint64_t)(each * (double)run->search->settings.generations));
+}
+
+static bool prepare(struct searching *run, struct error *error) {
+    struct workbench *workbench = run->search->workbench;
+    run->random = run->search->settings.seed;
+    job_stage(workbench->jobs, "reading %s", run->search->settings.source);
+    run->plan = plan_copy(run->search->best, error);
+    run->weights =
+        pruned_weights_create(workbench->model, workbench->sensitivity, run->search->settings.method,
+                              workbench->settings.memory > 0 ? workbench->settings.memory / 2 : CACHE_MEMORY, error);
+    return run->plan != NULL && run->weights != NULL && choose_matrices(run, error) && make_candidates(run, error) &&
+           open_text(run, error) && open_stages(run, error);
+}
+
+static void finish(struct searching *run) {
+    for (size_t s = 0; s < STAGES; s++)
+        stream_close(run->stages[s].dense);
+    for (int64_t i = 0; run->offspring != NULL && i < run->search->settings.offspring; i++)
+        memory_free(run->offspring[i].gone);
+    memory_free(run->offspring);
+    memory_free(run->parent);
+    memory_free(run->matrices);
+    pruned_weights_free(run->weights);
+    plan_free(run->plan);
+    corpus_close(&run->corpus);
+}
+
+bool search_work(struct search *search, struct progress *progress, struct error *error) {
+    struct searching run = {.search = search, .progress = progress};
+    bool ok = prepare(&run, error) && measure(&run, &search->before, run.parent, &run.stages[STAGES - 1], error);
+    if (ok) {
+        search->divergence = search->before;
+        set_total(&run);
+    }
+    while (ok && search->generation < search->settings.generations)
+        ok = run_generation(&run, error);
+    finish(&run);
+    return ok;
+}
+
+bool search_apply(const struct search *search, struct text *output, struct error *error) {
+    struct plan *plan = search->workbench->plan;
+    text_add(output, "search: %lld generations, %llu evaluations, %llu tokens: KL to the dense model ",
+             (long long)search->generation, (unsigned long long)search->evaluations,
+             (unsigned long long)search->tokens);
+    if (search->improvements == 0) {
+        text_add(output, "%.6f, no improvement\n", search->before);
+        return true;
+    }
+    text_add(output, "%.6f, %.6f before\n", search->divergence, search->before);
+    if (!plan_begin(plan, "search", error))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < search->workbench->model->matrix_count; i++)
+        if (!target_equal(plan_target(plan, i), plan_target(search->best, i)))
+            ok = plan_set(plan, i, plan_target(search->best, i), error);
+    if (!ok)
+        plan_rollback(plan);
+    plan_end(plan);
+    if (ok)
+        edit_say_total(output, plan);
+    return ok;
+}
