@@ -209,22 +209,48 @@ static bool copy_targets(struct forecast_anchor *anchor, const struct plan *plan
     return anchor->targets != NULL;
 }
 
-bool forecaster_add(struct forecaster *forecaster, const char *name, const struct plan *plan, double change,
-                    double deviation, uint64_t tokens, struct error *error) {
-    struct forecast_anchor anchor = {.change = change, .deviation = deviation, .tokens = tokens};
-    size_t count = forecaster->anchor_count;
-    (void)snprintf(anchor.name, sizeof anchor.name, "%s", name);
-    double *loads = memory_resize(forecaster->loads, count + 1, sizeof *loads, error);
-    if (loads != NULL)
-        forecaster->loads = loads;
-    double *changes = loads != NULL ? memory_resize(forecaster->changes, count + 1, sizeof *changes, error) : NULL;
+bool forecaster_reserve(struct forecaster *forecaster, size_t count, struct error *error) {
+    double *loads = memory_resize(forecaster->loads, count, sizeof *loads, error);
+    if (loads == NULL)
+        return false;
+    forecaster->loads = loads;
+    double *changes = memory_resize(forecaster->changes, count, sizeof *changes, error);
     if (changes == NULL)
         return false;
     forecaster->changes = changes;
-    if (!memory_grow(&forecaster->anchors, &forecaster->anchor_capacity, count, sizeof anchor, error) ||
+    struct forecast_anchor *anchors = memory_resize(forecaster->anchors, count, sizeof *anchors, error);
+    if (anchors == NULL)
+        return false;
+    forecaster->anchors = anchors;
+    return true;
+}
+
+/* Where the same plan stands, measured before; else behind the last. */
+static size_t place_of_plan(const struct forecaster *forecaster, const struct plan *plan) {
+    size_t matrices = forecaster->sensitivity->model->matrix_count;
+    for (size_t i = 0; i < forecaster->anchor_count; i++) {
+        size_t same = 0;
+        while (same < matrices && target_equal(&forecaster->anchors[i].targets[same], plan_target(plan, same)))
+            same++;
+        if (same == matrices)
+            return i;
+    }
+    return forecaster->anchor_count;
+}
+
+bool forecaster_add(struct forecaster *forecaster, const char *name, const struct plan *plan, double change,
+                    double deviation, uint64_t tokens, struct error *error) {
+    struct forecast_anchor anchor = {.change = change, .deviation = deviation, .tokens = tokens};
+    size_t place = place_of_plan(forecaster, plan);
+    (void)snprintf(anchor.name, sizeof anchor.name, "%s", name);
+    if ((place == forecaster->anchor_count && !forecaster_reserve(forecaster, place + 1, error)) ||
         !copy_targets(&anchor, plan, forecaster->sensitivity->model->matrix_count, error))
         return false;
-    forecaster->anchors[forecaster->anchor_count++] = anchor;
+    if (place == forecaster->anchor_count)
+        forecaster->anchor_count++;
+    else
+        memory_free(forecaster->anchors[place].targets);
+    forecaster->anchors[place] = anchor;
     forecaster->weights_of = 0;
     return true;
 }

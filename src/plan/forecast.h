@@ -23,7 +23,7 @@ struct forecaster {
     const struct sensitivity *sensitivity;
     char method[24]; /* for targets that name none */
     struct forecast_anchor *anchors;
-    size_t anchor_count, anchor_capacity;
+    size_t anchor_count;
     double dense_nll;    /* mean negative log-likelihood of the dense model on the anchors' text; NaN while unknown */
     double *weights;     /* c_m, [matrix_count] */
     uint64_t weights_of; /* the sensitivity's revision that they were made from, + 1 */
@@ -46,7 +46,10 @@ struct forecast {
 struct forecaster *forecaster_create(const struct sensitivity *sensitivity, struct error *error);
 void forecaster_free(struct forecaster *forecaster);
 
-/* Records a measured plan. Its targets are copied. */
+/* Room for `count` anchors in all. */
+bool forecaster_reserve(struct forecaster *forecaster, size_t count, struct error *error);
+
+/* Records a measured plan, in place of an earlier measurement of the same. Its targets are copied. */
 bool forecaster_add(struct forecaster *forecaster, const char *name, const struct plan *plan, double change,
                     double deviation, uint64_t tokens, struct error *error);
 

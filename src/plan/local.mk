@@ -7,6 +7,7 @@ libsecateur_a_SOURCES += \
   src/plan/findings.c src/plan/findings.h \
   src/plan/forecast.c src/plan/forecast.h \
   src/plan/history.c \
+  src/plan/knowledge_file.c src/plan/knowledge_file.h \
   src/plan/plan.c src/plan/plan.h src/plan/plan_state.h \
   src/plan/plan_csv.c src/plan/plan_csv.h \
   src/plan/probe.c src/plan/probe.h \

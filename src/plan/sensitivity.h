@@ -78,6 +78,7 @@ struct sensitivity {
     uint64_t tokens;   /* calibrated on */
     char source[256];  /* "stories.txt: 128 windows × 128 tokens, random, seed 0" */
     uint64_t corpus_hash;
+    uint64_t key; /* names what it was made from: text and settings; 0: not kept */
     uint64_t revision; /* grows with every addition */
 };
 

@@ -2,10 +2,12 @@
 
 #include "base/memory.h"
 #include "engine/stream.h"
+#include "workbench/calibration_cache.h"
 #include "workbench/knowledge.h"
 #include "workbench/run_text.h"
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 void calibrate_settings_free(struct calibrate_settings *settings) {
     memory_free(settings->source);
@@ -86,6 +88,23 @@ static bool plan_memory(struct calibrate_run *run, struct stream_options *option
 
 /* ---- what goes before the first block ---- */
 
+/* Stands for all that decides what is found: text, windows, Hessians, methods, arithmetic. */
+static uint64_t find_key(const struct calibrate_run *run) {
+    struct text all = {0};
+    text_add(&all, "%llu %zu %zu %d %d", (unsigned long long)run->corpus.hash, run->corpus.windows, run->corpus.length,
+             run->full, (int)run->settings.compute);
+    for (size_t i = 0; i < run->settings.findings.method_count; i++)
+        text_add(&all, " %s", run->settings.findings.names[i]);
+    uint64_t key = all.failed ? 0 : XXH3_64bits(all.data, all.length);
+    text_free(&all);
+    return key;
+}
+
+static bool wants_files(const struct calibrate_run *run) {
+    const struct calibrate_paths *paths = &run->settings.paths;
+    return paths->hessian != NULL || paths->scaler != NULL || paths->inputs != NULL || paths->imatrix != NULL;
+}
+
 static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
     struct workbench *workbench = run->workbench;
     struct sensitivity *sensitivity = sensitivity_create(workbench->model, error);
@@ -97,6 +116,7 @@ static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
     text_free(&source);
     sensitivity->corpus_hash = run->corpus.hash;
     sensitivity->tokens = (uint64_t)run->corpus.windows * run->corpus.length;
+    sensitivity->key = find_key(run);
     return knowledge_replace(workbench, sensitivity, error);
 }
 
@@ -108,20 +128,23 @@ static void set_total(const struct calibrate_run *run, struct progress *progress
     atomic_store(&progress->total, total);
 }
 
-static bool open_all(struct calibrate_run *run, struct progress *progress, struct error *error) {
+static bool open_text(struct calibrate_run *run, struct stream_options *options, struct error *error) {
+    options->compute = run->settings.compute;
+    job_stage(run->workbench->jobs, "reading the text");
+    return run_text_open(&run->corpus, run->workbench->model, run->settings.source, &run->settings.corpus, error) &&
+           plan_memory(run, options, error);
+}
+
+static bool open_run(struct calibrate_run *run, const struct stream_options *options, struct progress *progress,
+                     struct error *error) {
     const struct model *model = run->workbench->model;
     const struct calibrate_settings *settings = &run->settings;
-    struct stream_options options = {.compute = settings->compute};
-    job_stage(run->workbench->jobs, "reading the text");
-    if (!run_text_open(&run->corpus, model, settings->source, &settings->corpus, error) ||
-        !plan_memory(run, &options, error))
-        return false;
     if (!calibrate_output_open(&run->output, model, &settings->paths, settings->by_sequences, error))
         return false;
     run->last = memory_alloc((size_t)last_bytes(run) / sizeof(float), sizeof(float), error);
     if (run->last != NULL)
         run->stream = stream_open(model, run->corpus.ids, run->corpus.mask, run->corpus.windows, run->corpus.length,
-                                  &options, error);
+                                  options, error);
     if (run->stream == NULL)
         return false;
     set_total(run, progress);
@@ -216,17 +239,37 @@ static void say_end(struct calibrate_run *run) {
     text_free(&source);
 }
 
-bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, struct error *error) {
-    const struct model *model = run->workbench->model;
-    bool ok = open_all(run, progress, error) && stream_pass(run->stream, NULL, true, progress, error) &&
-              keep_embedded(run, error);
-    for (size_t block = 0; ok && block < model->block_count; block++)
+static bool run_blocks(struct calibrate_run *run, struct progress *progress, struct error *error) {
+    bool ok = stream_pass(run->stream, NULL, true, progress, error) && keep_embedded(run, error);
+    for (size_t block = 0; ok && block < run->workbench->model->block_count; block++)
         ok = run_block(run, (int64_t)block, progress, error);
-    ok = ok && calibrate_output_commit(&run->output, error);
-    if (ok)
+    return ok && calibrate_output_commit(&run->output, error);
+}
+
+/* What could not be kept is no failure of the calibration. */
+static void keep(struct calibrate_run *run) {
+    struct error error = {0};
+    if (!calibration_cache_save(run->workbench, &error))
+        text_add(&run->said, "the calibration could not be kept for later: %s\n", error.text);
+}
+
+bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, struct error *error) {
+    struct workbench *workbench = run->workbench;
+    struct stream_options options = {0};
+    if (!open_text(run, &options, error))
+        return false;
+    if (!run->settings.fresh && !wants_files(run) && calibration_cache_load(workbench, find_key(run))) {
+        text_add(&run->said, "calibrated before on %s: loaded from the cache (fresh runs it again)\n",
+                 workbench->sensitivity->source);
+        return true;
+    }
+    bool ok = open_run(run, &options, progress, error) && run_blocks(run, progress, error);
+    if (!ok && error->code == ERROR_CANCELLED)
+        return error_set(error, ERROR_CANCELLED, "cancelled: %zu of %zu blocks are calibrated", run->finished,
+                         workbench->model->block_count);
+    if (ok) {
         say_end(run);
-    else if (error->code == ERROR_CANCELLED)
-        (void)error_set(error, ERROR_CANCELLED, "cancelled: %zu of %zu blocks are calibrated", run->finished,
-                        model->block_count);
+        keep(run);
+    }
     return ok;
 }

@@ -19,6 +19,7 @@ struct calibrate_settings {
     struct findings_options findings;
     struct calibrate_paths paths;
     bool by_sequences; /* of the files: --compat reference */
+    bool fresh;        /* not from the cache */
 };
 
 struct calibrate_run {

@@ -1,6 +1,7 @@
 /* Commands that find out what matters: calibrate. */
 #include "base/memory.h"
 #include "workbench/calibrate_run.h"
+#include "workbench/calibration_cache.h"
 #include "workbench/commands.h"
 #include "workbench/run_text.h"
 #include <stdio.h>
@@ -19,7 +20,8 @@ enum {
     CALIBRATE_HESSIAN,
     CALIBRATE_SCALER,
     CALIBRATE_INPUTS,
-    CALIBRATE_COMPAT
+    CALIBRATE_COMPAT,
+    CALIBRATE_FRESH
 };
 
 static const char *const modes[] = {"random", "sequential", NULL};
@@ -88,6 +90,9 @@ static const struct argument arguments[] = {
                           .kind = ARGUMENT_CHOICE,
                           .choices = conventions,
                           .help = "divide by sequences in these files, as the published scripts do, and not by tokens"},
+    [CALIBRATE_FRESH] = {.name = "fresh",
+                         .kind = ARGUMENT_FLAG,
+                         .help = "run again even when the same calibration is in the cache"},
 };
 
 /* The files that a run writes are compared with others': f32 unless something else was asked for. */
@@ -137,6 +142,7 @@ static bool take_settings(struct calibrate_settings *settings, const struct work
     settings->hessian = (enum hessian_wish)values[CALIBRATE_FULL].integer;
     settings->findings.spectrum = true;
     settings->by_sequences = values[CALIBRATE_COMPAT].given;
+    settings->fresh = values[CALIBRATE_FRESH].integer != 0;
     if (values[CALIBRATE_HESSIAN].given && settings->hessian == HESSIAN_NO)
         return error_set(error, ERROR_USAGE, "hessian=FILE needs full Hessians: leave full=no out");
     if (values[CALIBRATE_HESSIAN].given)
@@ -183,11 +189,28 @@ static bool run_calibrate(struct workbench *workbench, const struct value *value
     return false;
 }
 
+static bool run_cache(struct workbench *workbench, const struct value *values, struct text *output,
+                      struct error *error) {
+    (void)workbench;
+    return calibration_cache_list(output, values[0].given, error);
+}
+
+static const char *const cache_actions[] = {"clear", NULL};
+static const struct argument cache_arguments[] = {
+    {.name = "action",
+     .kind = ARGUMENT_CHOICE,
+     .choices = cache_actions,
+     .positional = true,
+     .help = "clear: remove all of it"},
+};
+
 const struct command calibrate_commands[] = {
     {"calibrate", NULL, "run text through the model and find out what matters",
      "Runs text through the dense model block by block and gathers, for every distinct input of the matrices, its "
      "moments, its Hessian, its sparsity and its outliers; from them the error that every cut would make. What is "
      "found is shown while it runs, and stays when the run is cancelled.",
      arguments, sizeof arguments / sizeof *arguments, COMMAND_JOB | COMMAND_SUBCOMMAND, run_calibrate},
+    {"cache", NULL, "list the calibrations that are kept, with their sizes, or clear them", NULL, cache_arguments, 1,
+     COMMAND_SUBCOMMAND | COMMAND_NO_MODEL, run_cache},
 };
 const size_t calibrate_command_count = sizeof calibrate_commands / sizeof *calibrate_commands;

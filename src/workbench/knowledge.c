@@ -2,12 +2,7 @@
 
 #include <math.h>
 
-bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitivity, struct error *error) {
-    struct forecaster *forecaster = forecaster_create(sensitivity, error);
-    if (forecaster == NULL) {
-        sensitivity_free(sensitivity);
-        return false;
-    }
+void knowledge_take(struct workbench *workbench, struct sensitivity *sensitivity, struct forecaster *forecaster) {
     (void)pthread_mutex_lock(&workbench->mutex);
     struct sensitivity *old = workbench->sensitivity;
     struct forecaster *old_forecaster = workbench->forecaster;
@@ -17,7 +12,15 @@ bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitiv
     (void)pthread_mutex_unlock(&workbench->mutex);
     forecaster_free(old_forecaster);
     sensitivity_free(old);
-    return true;
+}
+
+bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitivity, struct error *error) {
+    struct forecaster *forecaster = forecaster_create(sensitivity, error);
+    if (forecaster == NULL)
+        sensitivity_free(sensitivity);
+    else
+        knowledge_take(workbench, sensitivity, forecaster);
+    return forecaster != NULL;
 }
 
 bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, double *block_errors) {

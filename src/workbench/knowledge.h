@@ -8,6 +8,9 @@
 /* Takes over the sensitivity (on failure too) in place of what the workbench knew, with a forecaster of its own. */
 bool knowledge_replace(struct workbench *workbench, struct sensitivity *sensitivity, struct error *error);
 
+/* The same with both, which belong together. */
+void knowledge_take(struct workbench *workbench, struct sensitivity *sensitivity, struct forecaster *forecaster);
+
 /* Forecast of the plan under work. False while nothing is known. Takes the lock; call it when plan_revision or
  * workbench->knowledge has changed. block_errors: [block_count] or NULL. */
 bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, double *block_errors);

@@ -2,6 +2,7 @@ libsecateur_a_SOURCES += \
   src/workbench/calibrate_output.c src/workbench/calibrate_output.h \
   src/workbench/calibrate_run.c src/workbench/calibrate_run.h \
   src/workbench/allocate_run.c src/workbench/allocate_run.h \
+  src/workbench/calibration_cache.c src/workbench/calibration_cache.h \
   src/workbench/command.c src/workbench/command.h \
   src/workbench/command_allocate.c \
   src/workbench/command_calibrate.c \
@@ -29,6 +30,7 @@ libsecateur_a_SOURCES += \
   src/workbench/knowledge.c src/workbench/knowledge.h \
   src/workbench/manual.c src/workbench/manual.h \
   src/workbench/measure_run.c src/workbench/measure_run.h \
+  src/workbench/model_key.c src/workbench/model_key.h \
   src/workbench/overview.c \
   src/workbench/prune_data.c src/workbench/prune_data.h \
   src/workbench/prune_output.c src/workbench/prune_output.h \

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "plan/forecast.h"
 #include "plan/probe.h"
+#include "workbench/calibration_cache.h"
 #include "workbench/run_text.h"
 #include <stdio.h>
 #include <string.h>
@@ -169,6 +170,7 @@ bool measure_run_work(struct measure_run *run, struct progress *progress, struct
     set_total(run, &probe, progress);
     bool ok = probe_uniform(run, &probe, progress, error) && probe_each(run, &probe, progress, error);
     probe_free(&probe);
+    ok = ok && calibration_cache_save(workbench, error);
     if (!ok && error->code == ERROR_CANCELLED)
         (void)error_set(error, ERROR_CANCELLED, "cancelled: %zu plans and %zu cuts of single matrices are measured",
                         run->plans, run->losses);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "workbench/model_key.h"
 #include "workbench/session_data.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define FILE_MAXIMUM ((size_t)1 << 30)
 #define COPIES_MAXIMUM 16
@@ -30,29 +30,6 @@ struct session {
 };
 
 /* ---- where it is ---- */
-
-/* A model is the same when its path, its files' sizes and their headers are; weights are not read. */
-static uint64_t hash_model(const struct checkpoint *checkpoint) {
-    XXH3_state_t *state = XXH3_createState();
-    char *real = realpath(checkpoint->path, NULL);
-    const char *path = real != NULL ? real : checkpoint->path;
-    uint64_t hash = 0;
-    if (state != NULL) {
-        (void)XXH3_64bits_reset(state);
-        (void)XXH3_64bits_update(state, path, strlen(path));
-        for (size_t i = 0; i < checkpoint->file_count; i++) {
-            const struct checkpoint_file *file = &checkpoint->files[i];
-            size_t header = file->data_begin < file->map.size ? file->data_begin : file->map.size;
-            (void)XXH3_64bits_update(state, &file->map.size, sizeof file->map.size);
-            if (header > 0)
-                (void)XXH3_64bits_update(state, file->map.data, header);
-        }
-        hash = XXH3_64bits_digest(state);
-    }
-    (void)XXH3_freeState(state);
-    free(real);
-    return hash;
-}
 
 /* Takes the lock of one copy. False when somebody else holds it, or (with errno) when there can be none. */
 static bool take_lock(struct session *session, const char *path) {
@@ -135,7 +112,7 @@ static void look_for_work(struct session *session, const char *path) {
 /* A second secateur finds the work of the first. */
 static void look_in_folder(struct session *session, const char *folder) {
     struct text first = {0};
-    uint64_t key = hash_model(session->model->checkpoint);
+    uint64_t key = model_key(session->model->checkpoint);
     choose_copy(session, folder, key);
     text_add(&first, "%s/%016llx.json", folder, (unsigned long long)key);
     if (session->path != NULL && !first.failed)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "plan/forecast.h"
+#include "workbench/calibration_cache.h"
 #include "workbench/scan.h"
 #include "workbench/session.h"
 #include <string.h>
@@ -27,6 +28,8 @@ struct workbench *workbench_open(const char *path, const struct settings *settin
         workbench->summaries = memory_alloc(workbench->model->matrix_count, sizeof(struct summary *), error);
     if (workbench->summaries != NULL)
         workbench->jobs = jobs_create(error);
+    if (workbench->jobs != NULL && settings->interactive)
+        (void)calibration_cache_load_latest(workbench);
     if (workbench->jobs != NULL)
         return workbench;
     workbench_close(workbench);
