@@ -167,6 +167,9 @@ static void pass_target(struct archive *archive, struct target *target) {
     PASS(archive, target->sparsity);
     pass_pattern(archive, &target->pattern);
     pass_string(archive, target->method, sizeof target->method);
+    pass_flag(archive, &target->locked);
+    PASS(archive, target->low);
+    PASS(archive, target->high);
     archive->failed = archive->failed || !(target->sparsity >= 0 && target->sparsity <= 1);
 }
 
