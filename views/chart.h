@@ -51,8 +51,9 @@ struct chart_line {
     const double *x, *y; /* count points, joined in order */
     size_t count;
     enum paint paint;
-    bool points; /* separate signs instead of a line: what was measured */
-    bool faint;  /* dotted: what is only there to compare with */
+    bool points;      /* separate signs instead of a line: what was measured */
+    const char *sign; /* of the points; NULL: that of what was measured */
+    bool faint;       /* dotted: what is only there to compare with */
 };
 struct curve_chart {
     const struct chart_line *curves;

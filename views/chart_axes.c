@@ -187,7 +187,8 @@ static void plot_curve(struct plot *plot, const struct chart_line *curve) {
     bool joined = false;
     for (size_t i = 0; i < curve->count; i++) {
         if (curve->points) {
-            plot_sign(plot, curve->x[i], curve->y[i], curve->paint, plot->area.glyphs->measured);
+            plot_sign(plot, curve->x[i], curve->y[i], curve->paint,
+                      curve->sign ? curve->sign : plot->area.glyphs->measured);
             continue;
         }
         bool inside = plot_place(plot, curve->x[i], curve->y[i], &to[0], &to[1]);

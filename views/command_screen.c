@@ -29,7 +29,7 @@ static const char *const *view_names(void) {
 
 /* The first views are those that Tab goes round; help and output are beside them. */
 static const char *neighbour(struct screen *screen, bool next) {
-    enum { ROUND = 7 };
+    enum { ROUND = 9 };
     size_t at = screen->stack[screen->depth - 1];
     if (at >= ROUND)
         return view_table[0]->name;

@@ -7,6 +7,7 @@ libviews_a_SOURCES += \
   views/density.c views/density.h \
   views/draw.c views/draw.h \
   views/editor.h views/editor_plain.c views/editor_readline.c \
+  views/evaluations.c \
   views/glyphs.c views/glyphs.h \
   views/heatmap.c \
   views/help.c \
@@ -15,6 +16,7 @@ libviews_a_SOURCES += \
   views/option.c \
   views/other_plan.c views/other_plan.h \
   views/overview.c \
+  views/plan_figures.c views/plan_figures.h views/plans.c \
   views/prompt.c views/prompt.h \
   views/rows.c views/rows.h \
   views/resources.c views/resources.h \

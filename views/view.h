@@ -50,7 +50,8 @@ struct view {
 extern const struct view_ops *const view_table[]; /* NULL-terminated */
 const struct view_ops *view_find(const char *name);
 
-extern const struct view_ops overview_view, weights_view, activations_view, sensitivity_view, heatmap_view, compare_view, run_view, help_view, output_view;
+extern const struct view_ops overview_view, weights_view, activations_view, sensitivity_view, heatmap_view,
+    compare_view, plans_view, pareto_view, evaluations_view, run_view, help_view, output_view;
 
 /* Keeps the cursor inside the rows and the cursor's row inside `height` visible rows. */
 void view_scroll(struct view *view, int height);

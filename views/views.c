@@ -2,9 +2,9 @@
 #include <ctype.h>
 #include <string.h>
 
-const struct view_ops *const view_table[] = {&overview_view, &weights_view, &activations_view, &sensitivity_view,
-                                             &heatmap_view,  &compare_view, &run_view,         &help_view,
-                                             &output_view,   NULL};
+const struct view_ops *const view_table[] = {
+    &overview_view,    &weights_view, &activations_view, &sensitivity_view, &heatmap_view, &compare_view, &plans_view,
+    &evaluations_view, &run_view,     &pareto_view,      &help_view,        &output_view,  NULL};
 
 const struct view_ops *view_find(const char *name) {
     for (size_t i = 0; view_table[i]; i++)
