@@ -156,8 +156,11 @@ static void scan_run_halves(struct pass *pass, struct piece *piece, size_t row, 
 }
 
 static void empty_batch(struct piece *piece, size_t columns) {
+    double *squares = piece->squares;
+    const float *batch = piece->batch;
+#pragma omp simd
     for (size_t i = 0; i < columns; i++)
-        piece->squares[i] += (double)piece->batch[i];
+        squares[i] += (double)batch[i];
     memset(piece->batch, 0, columns * sizeof *piece->batch);
 }
 
