@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "tensor/basics.h"
 #include "tensor/summary.h"
 
 static struct tensor make_tensor(const void *data, enum dtype dtype, int64_t rows, int64_t columns) {
@@ -138,6 +139,16 @@ static void compare_summaries(const struct summary *found, const struct summary 
         assert_true(fabsf(found->column_norms[i] - plain->column_norms[i]) <= 1e-6F * plain->column_norms[i]);
 }
 
+static void check_basics(const struct tensor *tensor, const struct summary *plain) {
+    struct basics basics;
+    assert_true(basics_compute(&basics, tensor, NULL, NULL));
+    assert_true(basics.count == plain->count && basics.zeros == plain->zeros && basics.nan == plain->nan);
+    assert_true(basics.infinite == plain->infinite);
+    assert_true(basics.minimum == plain->minimum && basics.maximum == plain->maximum);
+    assert_near(basics.mean, plain->mean, 1e-7);
+    assert_true(fabs(basics.deviation - plain->deviation) <= 1e-6 * plain->deviation);
+}
+
 enum made { MADE_DENSE, MADE_TWO_OF_FOUR, MADE_ZERO_ROWS, MADE_ODD, MADE_FAINT, MADE_HUGE, MADE_COUNT };
 
 static float made_value(enum made made, size_t row, size_t column) {
@@ -169,6 +180,7 @@ static void check_halves(enum dtype dtype, enum made made, size_t rows, size_t c
     struct summary *plain = summary_create(&floats, transposed, NULL, NULL);
     assert_true(found != NULL && plain != NULL);
     compare_summaries(found, plain);
+    check_basics(&halves, plain);
     summary_free(found);
     summary_free(plain);
     free(w);

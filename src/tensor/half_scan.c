@@ -1,4 +1,5 @@
 #include "tensor/half_scan.h"
+#include <math.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -94,7 +95,53 @@ size_t half_scan(uint32_t *counts, double *sum, float *squares, const uint8_t *s
     return zeros + scan_rest(counts, sum, squares + whole, stored + 2 * whole, count - whole, dtype);
 }
 
+/* Sums in f32 lanes: of the even values and of the odd ones. */
+struct lanes {
+    __m512 sums[2], squares[2], minima[2], maxima[2];
+};
+
+INLINE_TARGET void add_lane(struct lanes *lanes, int lane, __m512 w) {
+    lanes->sums[lane] = _mm512_add_ps(lanes->sums[lane], w);
+    lanes->squares[lane] = _mm512_fmadd_ps(w, w, lanes->squares[lane]);
+    lanes->minima[lane] = _mm512_min_ps(lanes->minima[lane], w);
+    lanes->maxima[lane] = _mm512_max_ps(lanes->maxima[lane], w);
+}
+
+/* The sum of two vectors' lanes in f64; empties them. */
+INLINE_TARGET double take_lanes(__m512 *pair) {
+    __m512 both = _mm512_add_ps(pair[0], pair[1]);
+    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(both));
+    __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(both, 1));
+    pair[0] = pair[1] = _mm512_setzero_ps();
+    return _mm512_reduce_add_pd(_mm512_add_pd(low, high));
+}
+
+AVX512_TARGET void half_sums_bf16(struct half_sums *sums, const uint8_t *stored, size_t count) {
+    const __m512i magnitude = _mm512_set1_epi16(0x7fff), upper = _mm512_set1_epi32((int)0xffff0000U);
+    const __m512 zero = _mm512_setzero_ps(), low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY);
+    struct lanes lanes = {{zero, zero}, {zero, zero}, {low, low}, {high, high}};
+    *sums = (struct half_sums){0};
+    for (size_t i = 0; i < count;) {
+        size_t end = count - i < 2 * BATCH ? count : i + 2 * BATCH;
+        for (; i < end; i += 32) {
+            _mm_prefetch((const void *)(stored + 2 * i + AHEAD), _MM_HINT_T0);
+            __m512i bits = _mm512_loadu_si512((const void *)(stored + 2 * i));
+            add_lane(&lanes, 0, _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16)));
+            add_lane(&lanes, 1, _mm512_castsi512_ps(_mm512_and_si512(bits, upper)));
+            sums->zeros += (size_t)__builtin_popcount(_mm512_testn_epi16_mask(bits, magnitude));
+        }
+        sums->sum += take_lanes(lanes.sums);
+        sums->squares += take_lanes(lanes.squares);
+    }
+    sums->minimum = (double)_mm512_reduce_min_ps(_mm512_min_ps(lanes.minima[0], lanes.minima[1]));
+    sums->maximum = (double)_mm512_reduce_max_ps(_mm512_max_ps(lanes.maxima[0], lanes.maxima[1]));
+}
+
 #else
+void half_sums_bf16(struct half_sums *sums, const uint8_t *stored, size_t count) {
+    (void)sums, (void)stored, (void)count;
+}
+
 bool half_scan_supported(enum dtype dtype) {
     (void)dtype;
     return false;

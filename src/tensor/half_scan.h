@@ -15,4 +15,13 @@ bool half_scan_supported(enum dtype dtype);
  * lies outside is the caller's to notice. */
 size_t half_scan(uint32_t *counts, double *sum, float *squares, const uint8_t *stored, size_t count, enum dtype dtype);
 
+struct half_sums {
+    double sum, squares, minimum, maximum;
+    size_t zeros;
+};
+
+/* Sums of at most 4096 bf16 values, a multiple of 32 (half_scan_supported(DTYPE_BF16)). Where squares is not finite, or
+ * tiny for values that are not zero, f32 did not do: add the values up in f64 instead. */
+void half_sums_bf16(struct half_sums *sums, const uint8_t *stored, size_t count);
+
 #endif

@@ -1,8 +1,9 @@
-/* Statistics of a mapped bf16 file, with everything and the exact histogram, against a plain sum over the same mapping
- * in the same run. */
+/* Statistics of a mapped bf16 file, the basic ones and all with the exact histogram, against a plain sum over the same
+ * mapping in the same run. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "tensor/basics.h"
 #include "tensor/summary.h"
 #include "tests/bench/bench.h"
 #include <stdlib.h>
@@ -68,6 +69,12 @@ static void summarise(void *context) {
     summary_free(summary_create(&work->tensor, false, NULL, NULL));
 }
 
+static void basics(void *context) {
+    struct work *work = context;
+    struct basics found;
+    (void)basics_compute(&found, &work->tensor, NULL, NULL);
+}
+
 int main(void) {
     char path[] = "/tmp/secateur-bench-XXXXXX";
     struct file_map map;
@@ -83,6 +90,7 @@ int main(void) {
     work.tensor.data = map.data;
     double plain = bench_seconds(sum, &work);
     printf("plain sum over 1 GiB of bf16, mapped: %.1f GB/s\n", 1e-9 * (double)BYTES / plain);
+    bench_at_least("zeros, NaN, min, max, mean, deviation / plain sum", plain / bench_seconds(basics, &work), 0.85);
     bench_at_least("all statistics, exact histogram / plain sum", plain / bench_seconds(summarise, &work), 0.35);
     file_map_close(&map);
     return 0;
