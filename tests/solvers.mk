@@ -12,5 +12,19 @@ tests_score_test_LDADD = $(unit_libs)
 check_PROGRAMS += tests/method_test
 tests_method_test_SOURCES = tests/method_test.c
 tests_method_test_LDADD = $(unit_libs)
+check_PROGRAMS += tests/permute_test
+tests_permute_test_SOURCES = tests/permute_test.c
+tests_permute_test_LDADD = $(unit_libs)
+TESTS += tests/permute_test
+check_PROGRAMS += tests/quality_test
+tests_quality_test_SOURCES = tests/quality_test.c tests/golden.c tests/golden.h
+tests_quality_test_CPPFLAGS = $(solver_test_flags)
+tests_quality_test_LDADD = $(unit_libs)
+LONG_TESTS += tests/quality_test
 TESTS += tests/sparsegpt_test tests/score_test tests/method_test
 endif
+
+# make tests/bench/bench_solve; the layer solve and the Hessian against their floors, measured in the same run.
+EXTRA_PROGRAMS += tests/bench/bench_solve
+tests_bench_bench_solve_SOURCES = tests/bench/bench_solve.c
+tests_bench_bench_solve_LDADD = libsecateur.a $(engine_libs)

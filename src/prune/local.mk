@@ -2,6 +2,7 @@ libsecateur_a_SOURCES += \
   src/prune/admm.c src/prune/admm.h \
   src/prune/admm_fast.c \
   src/prune/alps.c \
+  src/prune/compensate.c src/prune/compensate.h \
   src/prune/dsnot.c \
   src/prune/factor.c src/prune/factor.h \
   src/prune/layer.c src/prune/layer.h \
@@ -13,6 +14,7 @@ libsecateur_a_SOURCES += \
   src/prune/pattern_select.c \
   src/prune/select.c src/prune/select.h \
   src/prune/select_avx512.c src/prune/select_avx512.h \
+  src/prune/permute.c src/prune/permute.h \
   src/prune/proximal.c \
   src/prune/repair.c \
   src/prune/ria.c \

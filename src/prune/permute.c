@@ -1,0 +1,165 @@
+#include "prune/permute.h"
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include <stdlib.h>
+
+#define GROUP_MAXIMUM 32
+
+struct search {
+    const float *scores;
+    struct pattern pattern;
+    int64_t rows, columns, stretch;
+    int64_t *order;
+    int rounds;
+};
+
+struct ranked {
+    double total;
+    int64_t column;
+};
+
+/* Sum of the n largest of one row's m scores. */
+static double kept_of_row(const float *row, const int64_t *group, int n, int m) {
+    float best[GROUP_MAXIMUM];
+    int count = 0;
+    for (int i = 0; i < m; i++) {
+        float score = row[group[i]];
+        int place = count < n ? count++ : n;
+        while (place > 0 && best[place - 1] < score) {
+            if (place < n)
+                best[place] = best[place - 1];
+            place--;
+        }
+        if (place < n)
+            best[place] = score;
+    }
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += (double)best[i];
+    return sum;
+}
+
+static double kept_of_group(const struct search *search, const int64_t *group) {
+    double sum = 0;
+    for (int64_t i = 0; i < search->rows; i++)
+        sum += kept_of_row(search->scores + i * search->columns, group, search->pattern.n, search->pattern.m);
+    return sum;
+}
+
+double permute_kept(const float *scores, const int64_t *order, struct pattern pattern, int64_t rows, int64_t columns) {
+    struct search search = {.scores = scores, .pattern = pattern, .rows = rows, .columns = columns};
+    int64_t group[GROUP_MAXIMUM];
+    double sum = 0;
+    for (int64_t first = 0; first + pattern.m <= columns; first += pattern.m) {
+        for (int i = 0; i < pattern.m; i++)
+            group[i] = order != NULL ? order[first + i] : first + i;
+        sum += kept_of_group(&search, group);
+    }
+    return sum;
+}
+
+static int compare_ranked(const void *a, const void *b) {
+    const struct ranked *first = a;
+    const struct ranked *second = b;
+    if (first->total != second->total)
+        return first->total < second->total ? 1 : -1;
+    return (first->column > second->column) - (first->column < second->column);
+}
+
+/* Largest first, to the groups in turn: forwards, then backwards. */
+static void deal(const struct search *search, struct ranked *ranked, int64_t first) {
+    int64_t m = search->pattern.m;
+    int64_t groups = search->stretch / m;
+    for (int64_t j = 0; j < search->stretch; j++) {
+        ranked[j] = (struct ranked){0, first + j};
+        for (int64_t i = 0; i < search->rows; i++)
+            ranked[j].total += (double)search->scores[i * search->columns + first + j];
+    }
+    qsort(ranked, (size_t)search->stretch, sizeof *ranked, compare_ranked);
+    for (int64_t j = 0; j < search->stretch; j++) {
+        int64_t turn = j / groups;
+        int64_t group = turn % 2 == 0 ? j % groups : groups - 1 - j % groups;
+        search->order[first + group * m + turn] = ranked[j].column;
+    }
+}
+
+/* Swaps one pair of the two groups, the first that keeps more; false when none does. */
+static bool swap_pair(const struct search *search, int64_t *a, int64_t *b, double *kept_a, double *kept_b) {
+    for (int i = 0; i < search->pattern.m; i++)
+        for (int j = 0; j < search->pattern.m; j++) {
+            int64_t old_a = a[i];
+            int64_t old_b = b[j];
+            a[i] = old_b;
+            b[j] = old_a;
+            double new_a = kept_of_group(search, a);
+            double new_b = kept_of_group(search, b);
+            if (new_a + new_b > (*kept_a + *kept_b) * (1 + 1e-9)) {
+                *kept_a = new_a;
+                *kept_b = new_b;
+                return true;
+            }
+            a[i] = old_a;
+            b[j] = old_b;
+        }
+    return false;
+}
+
+/* One round: every group against the one `distance` behind it, as long as a swap keeps more. */
+static void swap_round(const struct search *search, int64_t first, int64_t distance) {
+    int64_t m = search->pattern.m;
+    int64_t groups = search->stretch / m;
+    for (int64_t g = 0; g < groups; g++) {
+        int64_t *a = search->order + first + g * m;
+        int64_t *b = search->order + first + (g + distance) % groups * m;
+        double kept_a = kept_of_group(search, a);
+        double kept_b = kept_of_group(search, b);
+        bool swapped = a != b;
+        while (swapped)
+            swapped = swap_pair(search, a, b, &kept_a, &kept_b);
+    }
+}
+
+static void search_stretches(void *context, size_t begin, size_t end, int thread) {
+    const struct search *search = context;
+    int64_t groups = search->stretch / search->pattern.m;
+    (void)thread;
+    for (size_t s = begin; s < end; s++) {
+        int64_t distance = 1;
+        for (int round = 0; round < search->rounds && groups > 1; round++) {
+            swap_round(search, (int64_t)s * search->stretch, distance);
+            distance = 2 * distance < groups ? 2 * distance : 1;
+        }
+    }
+}
+
+static bool check(const struct search *search, struct error *error) {
+    char text[PATTERN_TEXT_SIZE];
+    if (search->pattern.kind != PATTERN_N_M)
+        return error_set(error, ERROR_USAGE, "a permutation of the inputs changes nothing for the pattern %s, only N:M",
+                         pattern_text(text, search->pattern));
+    if (search->stretch <= 0 || search->columns % search->stretch != 0 || search->stretch % search->pattern.m != 0)
+        return error_set(error, ERROR_USAGE,
+                         "inputs cannot be permuted within stretches of %lld: that must divide their number, %lld, and "
+                         "be a multiple of %d",
+                         (long long)search->stretch, (long long)search->columns, search->pattern.m);
+    return true;
+}
+
+bool permute_find(int64_t *order, const float *scores, struct pattern pattern, int64_t rows, int64_t columns,
+                  int64_t stretch, int rounds, struct error *error) {
+    struct search search = {scores, pattern, rows, columns, stretch, order, rounds};
+    if (!check(&search, error))
+        return false;
+    struct ranked *ranked = memory_alloc((size_t)stretch, sizeof *ranked, error);
+    if (ranked == NULL)
+        return false;
+    for (int64_t first = 0; first < columns; first += stretch)
+        deal(&search, ranked, first);
+    memory_free(ranked);
+    parallel_for((size_t)(columns / stretch), 1, search_stretches, &search);
+    if (permute_kept(scores, order, pattern, rows, columns) < permute_kept(scores, NULL, pattern, rows, columns))
+        for (int64_t j = 0; j < columns; j++)
+            order[j] = j;
+    return true;
+}
