@@ -9,6 +9,7 @@ struct report_job {
     struct workbench *workbench;
     struct plan *plan; /* as it was when the command was given */
     char *folder;      /* NULL: the table of `stat` */
+    bool channels;     /* channels.csv as well */
     struct text said;
 };
 
@@ -21,9 +22,9 @@ static bool run_report_job(void *context, struct progress *progress, struct erro
         return true;
     }
     text_add(&job->said,
-             "written: model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv in %s\n",
-             job->folder);
-    return report_write(job->workbench, job->plan, job->folder, error);
+             "written: model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv%s in %s\n",
+             job->workbench->sensitivity != NULL ? ", and what calibration found," : "", job->folder);
+    return report_write(job->workbench, job->plan, job->folder, job->channels, error);
 }
 
 static void free_report_job(struct report_job *job) {
@@ -41,11 +42,13 @@ static void finish_report_job(void *context, bool ok, const struct error *error)
     free_report_job(job);
 }
 
-static bool start_report(struct workbench *workbench, const char *name, const char *folder, struct error *error) {
+static bool start_report(struct workbench *workbench, const char *name, const char *folder, bool channels,
+                         struct error *error) {
     struct report_job *job = memory_alloc(1, sizeof *job, error);
     if (job == NULL)
         return false;
     job->workbench = workbench;
+    job->channels = channels;
     job->plan = plan_copy(workbench->plan, error);
     bool ok = job->plan != NULL;
     if (ok && folder != NULL)
@@ -62,13 +65,13 @@ static bool run_stat(struct workbench *workbench, const struct value *values, st
                      struct error *error) {
     (void)values;
     (void)output;
-    return start_report(workbench, "stat", NULL, error);
+    return start_report(workbench, "stat", NULL, false, error);
 }
 
 static bool run_report(struct workbench *workbench, const struct value *values, struct text *output,
                        struct error *error) {
     (void)output;
-    return start_report(workbench, "report", values[0].text, error);
+    return start_report(workbench, "report", values[0].text, values[1].integer != 0, error);
 }
 
 static const struct argument report_arguments[] = {
@@ -77,6 +80,7 @@ static const struct argument report_arguments[] = {
      .positional = true,
      .required = true,
      .help = "the folder that the tables are written to; made where absent"},
+    {.name = "channels", .kind = ARGUMENT_FLAG, .help = "write channels.csv, too: a row for each channel"},
 };
 
 const struct command model_commands[] = {
@@ -86,6 +90,6 @@ const struct command model_commands[] = {
     {"report", NULL, "write what is known as CSV tables into a folder",
      "model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv. Their columns are listed "
      "under CSV COLUMNS.",
-     report_arguments, 1, COMMAND_JOB | COMMAND_SUBCOMMAND, run_report},
+     report_arguments, 2, COMMAND_JOB | COMMAND_SUBCOMMAND, run_report},
 };
 const size_t model_command_count = sizeof model_commands / sizeof *model_commands;

@@ -40,6 +40,7 @@ libsecateur_a_SOURCES += \
   src/workbench/prune_task.c src/workbench/prune_task.h \
   src/workbench/pruned_weights.c src/workbench/pruned_weights.h \
   src/workbench/report.c src/workbench/report.h \
+  src/workbench/report_calibration.c src/workbench/report_calibration.h \
   src/workbench/report_column.c src/workbench/report_column.h \
   src/workbench/report_evaluations.c src/workbench/report_evaluations.h \
   src/workbench/scan.c src/workbench/scan.h \

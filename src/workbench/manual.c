@@ -4,6 +4,7 @@
 
 #include "workbench/command_help.h"
 #include "workbench/invocation.h"
+#include "workbench/report_calibration.h"
 #include "workbench/report_column.h"
 #include "workbench/report_evaluations.h"
 
@@ -73,6 +74,7 @@ void manual_page(struct text *output) {
     text_add(output, ".SH CSV COLUMNS\n");
     report_columns_manual(output);
     report_evaluations_manual(output);
+    report_calibration_manual(output);
     text_add(output, ".SH EXIT STATUS\n");
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         text_add(output, ".TP\n.B %s\n%s\n", statuses[i].status, statuses[i].meaning);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "plan/plan_csv.h"
 #include "workbench/csv.h"
+#include "workbench/report_calibration.h"
 #include "workbench/report_column.h"
 #include "workbench/report_evaluations.h"
 #include <math.h>
@@ -70,6 +71,7 @@ static void make_blocks(struct text *output, struct workbench *workbench, const 
         }
         text_add(output, "%lld,", (long long)block->index);
         add_sums(output, &sums);
+        report_calibration_block(output, workbench, b);
         text_add(output, "\n");
     }
 }
@@ -130,7 +132,23 @@ static bool write_table(const char *folder, const char *name, const struct text 
     return ok;
 }
 
-bool report_write(struct workbench *workbench, const struct plan *plan, const char *folder, struct error *error) {
+static bool write_calibration(struct workbench *workbench, const char *folder, bool channels, struct error *error) {
+    bool ok = true;
+    for (size_t i = 0; ok && workbench->sensitivity != NULL && i < report_calibration_count; i++) {
+        const struct report_calibration_table *made = &report_calibration_tables[i];
+        struct text table = {0};
+        if (made->on_request && !channels)
+            continue;
+        made->make(&table, workbench);
+        ok = table.failed ? error_set(error, ERROR_MEMORY, "no memory for %s", made->file)
+                          : write_table(folder, made->file, &table, error);
+        text_free(&table);
+    }
+    return ok;
+}
+
+bool report_write(struct workbench *workbench, const struct plan *plan, const char *folder, bool channels,
+                  struct error *error) {
     static const struct {
         const char *name;
         void (*make)(struct text *output, struct workbench *workbench, const struct plan *plan);
@@ -145,7 +163,7 @@ bool report_write(struct workbench *workbench, const struct plan *plan, const ch
                           : write_table(folder, tables[i].name, &table, error);
         text_free(&table);
     }
-    return ok;
+    return ok && write_calibration(workbench, folder, channels, error);
 }
 
 static void add_stat_row(struct text *output, const struct report_row *row) {

@@ -6,7 +6,8 @@
 
 /* Writes model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv into a folder (made where
  * absent), each whole or not at all. plan: a copy that nobody else changes. */
-bool report_write(struct workbench *workbench, const struct plan *plan, const char *folder, struct error *error);
+bool report_write(struct workbench *workbench, const struct plan *plan, const char *folder, bool channels,
+                  struct error *error);
 
 /* The statistics of every matrix: CSV as in matrices.csv, or aligned for people. */
 void report_stat(struct workbench *workbench, const struct plan *plan, struct text *output);

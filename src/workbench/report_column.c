@@ -198,6 +198,11 @@ static const struct column_help sums_help[] = {
 
 static const struct column_help block_help[] = {{"block", "index of the block, from 0"}, {NULL, NULL}};
 
+static const struct column_help block_calibration_help[] = {
+    {"influence", "1 - mean cosine of the block's input and output (ShortGPT); empty before calibration"},
+    {"hidden_zeros", "share of exact zeros behind the non-linearity of the feed-forward; empty before calibration"},
+    {NULL, NULL}};
+
 static const struct column_help histogram_help[] = {
     {"name", "the tensor's name in the file"},
     {"log2_low", "the row counts weights with |w| of at least 2^log2_low"},
@@ -206,14 +211,14 @@ static const struct column_help histogram_help[] = {
     {NULL, NULL},
 };
 
-/* By report_table: its own columns, then those that it shares. */
+/* By report_table: its own columns, those that it shares, and what came later. */
 static const struct {
     const char *file;
-    const struct column_help *own, *shared;
+    const struct column_help *own, *shared, *later;
 } tables[] = {
-    [REPORT_MODEL] = {"model.csv", model_help, sums_help},
-    [REPORT_BLOCKS] = {"blocks.csv", block_help, sums_help},
-    [REPORT_HISTOGRAMS] = {"histograms.csv", histogram_help, NULL},
+    [REPORT_MODEL] = {"model.csv", model_help, sums_help, NULL},
+    [REPORT_BLOCKS] = {"blocks.csv", block_help, sums_help, block_calibration_help},
+    [REPORT_HISTOGRAMS] = {"histograms.csv", histogram_help, NULL, NULL},
 };
 
 static void add_names(struct text *output, const struct column_help *columns, bool first) {
@@ -224,6 +229,7 @@ static void add_names(struct text *output, const struct column_help *columns, bo
 void report_table_heading(struct text *output, enum report_table table) {
     add_names(output, tables[table].own, true);
     add_names(output, tables[table].shared, false);
+    add_names(output, tables[table].later, false);
     text_add(output, "\n");
 }
 
@@ -240,6 +246,7 @@ void report_columns_manual(struct text *output) {
         text_add(output, ".SS %s\n", tables[i].file);
         manual_columns(output, tables[i].own);
         manual_columns(output, tables[i].shared);
+        manual_columns(output, tables[i].later);
     }
     text_add(output, ".SS plan.csv\nOne row for each matrix: name, sparsity (0 to 1), pattern, method, locked, low and "
                      "high; it can be edited and given to prune \\-\\-plan.\n");
