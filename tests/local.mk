@@ -208,3 +208,11 @@ check_PROGRAMS += tests/make_large
 tests_make_large_SOURCES = tests/make_large.c
 tests_make_large_LDADD = -lm
 LONG_TESTS += tests/large_test.sh
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/allocate_test
+tests_allocate_test_SOURCES = tests/allocate_test.c tests/golden.c tests/golden.h
+tests_allocate_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_allocate_test_LDADD = tests/libmade.a $(unit_libs)
+TESTS += tests/allocate_test
+endif
