@@ -5,7 +5,7 @@
 bash "${srcdir:-.}/tests/make_shapes.sh" "$scratch/large" 6 2048 5632 8000
 limit=$((2 * 2048 * 5632 * 4 / 1024 + 32 * 1024))
 
-for pattern in unstructured row 2:4; do
+for pattern in unstructured row 2:4 "unstructured --compat reference"; do
     "$SECATEUR" prune "$scratch/large" "$scratch/out-folder" --sparsity 50% --pattern $pattern --force \
         >"$scratch/out" 2>&1 </dev/null &
     child=$!
