@@ -20,11 +20,9 @@ check_PROGRAMS += tests/quality_test
 tests_quality_test_SOURCES = tests/quality_test.c tests/golden.c tests/golden.h
 tests_quality_test_CPPFLAGS = $(solver_test_flags)
 tests_quality_test_LDADD = $(unit_libs)
-LONG_TESTS += tests/quality_test
+check_PROGRAMS += tests/accuracy_test
+tests_accuracy_test_SOURCES = tests/accuracy_test.c
+tests_accuracy_test_LDADD = $(unit_libs)
+LONG_TESTS += tests/quality_test tests/accuracy_test
 TESTS += tests/sparsegpt_test tests/score_test tests/method_test
 endif
-
-# make tests/bench/bench_solve; the layer solve and the Hessian against their floors, measured in the same run.
-EXTRA_PROGRAMS += tests/bench/bench_solve
-tests_bench_bench_solve_SOURCES = tests/bench/bench_solve.c
-tests_bench_bench_solve_LDADD = libsecateur.a $(engine_libs)
