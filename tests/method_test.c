@@ -370,12 +370,38 @@ static void damping_rises_until_it_suffices(void **state) {
     }
 }
 
+/* Of inputs that bf16 holds exactly the sums are the same; of others they differ by its rounding. More than one tile,
+ * and the last one narrow. */
+static void bf16_sums_equal_f32_sums(void **state) {
+    (void)state;
+    enum { COLUMNS = 1100, TOKENS = 40 };
+    struct problem problem = problem_create(1, COLUMNS, TOKENS);
+    for (int i = 0; i < TOKENS * COLUMNS; i++)
+        problem.x[i] = rintf(4 * problem.x[i] / (fabsf(problem.x[i]) + 1)) / 4;
+    struct hessian exact, rounded;
+    assert_true(hessian_create(&exact, COLUMNS, NULL) && hessian_create(&rounded, COLUMNS, NULL));
+    assert_true(hessian_add(&exact, problem.x, TOKENS, 1, false, NULL));
+    assert_true(hessian_add(&rounded, problem.x, TOKENS, 1, true, NULL));
+    float *a = memory_alloc_aligned((size_t)COLUMNS * COLUMNS, sizeof *a, NULL);
+    float *b = memory_alloc_aligned((size_t)COLUMNS * COLUMNS, sizeof *b, NULL);
+    hessian_copy(a, &exact, 1);
+    hessian_copy(b, &rounded, 1);
+    assert_memory_equal(a, b, (size_t)COLUMNS * COLUMNS * sizeof *a);
+    assert_true(hessian_trace(&exact) > 0);
+    memory_free(a);
+    memory_free(b);
+    hessian_free(&exact);
+    hessian_free(&rounded);
+    problem_free(&problem);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_with_every_pattern), cmocka_unit_test(every_shape),
         cmocka_unit_test(nothing_and_everything),          cmocka_unit_test(refusals_give_reasons),
         cmocka_unit_test(missing_data_is_refused),         cmocka_unit_test(odd_inputs_are_handled_and_said),
         cmocka_unit_test(dead_inputs_are_counted),         cmocka_unit_test(damping_rises_until_it_suffices),
+        cmocka_unit_test(bf16_sums_equal_f32_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "engine/gemm.h"
 #include <cblas.h>
 #include <string.h>
 
@@ -76,22 +77,28 @@ struct add_work {
     struct hessian *hessian;
     const float *x;
     int64_t tokens;
+    bool bf16;
     float *scratch; /* a tile for each thread */
+    char *packed;   /* bf16: what gemm_gram_bf16 asks for, for each thread */
+    size_t packed_bytes;
 };
 
-static void add_product(float *product, const struct add_work *work, int64_t row, int64_t column) {
+/* product, with leading dimension `width` of the tile in hand, = the tile's part of xᵀx. */
+static void make_product(float *product, const struct add_work *work, int64_t row, int64_t column, int thread) {
     const struct hessian *hessian = work->hessian;
     int n = (int)hessian->n;
-    int tile = (int)hessian->tile;
     int height = (int)edge(hessian, row);
     int width = (int)edge(hessian, column);
     const float *left = work->x + row * hessian->tile;
     const float *right = work->x + column * hessian->tile;
-    if (row == column)
-        cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, height, (int)work->tokens, 1, left, n, 0, product, tile);
+    if (work->bf16)
+        gemm_gram_bf16(product, left, right, n, work->tokens, height, width,
+                       work->packed + (size_t)thread * work->packed_bytes);
+    else if (row == column)
+        cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, height, (int)work->tokens, 1, left, n, 0, product, width);
     else
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, (int)work->tokens, 1, left, n, right, n, 0,
-                    product, tile);
+                    product, width);
 }
 
 static void add_tiles(void *context, size_t begin, size_t end, int thread) {
@@ -103,27 +110,33 @@ static void add_tiles(void *context, size_t begin, size_t end, int thread) {
         int64_t row;
         int64_t column;
         tile_of_index(&row, &column, hessian, index);
-        add_product(product, work, row, column);
+        make_product(product, work, row, column, thread);
         double *sum = tile_at(hessian, row, column);
         int64_t width = edge(hessian, column);
         for (int64_t i = 0; i < edge(hessian, row); i++)
             for (int64_t j = row == column ? i : 0; j < width; j++)
-                sum[i * tile + j] += (double)product[i * tile + j];
+                sum[i * tile + j] += (double)product[i * width + j];
     }
 }
 
 bool hessian_add(struct hessian *hessian, const float *x, int64_t tokens, uint64_t sequences, bool bf16,
                  struct error *error) {
-    (void)bf16;
-    struct add_work work = {.hessian = hessian, .x = x, .tokens = tokens};
+    struct add_work work = {.hessian = hessian, .x = x, .tokens = tokens, .bf16 = bf16 && gemm_has_bf16()};
+    size_t threads = (size_t)parallel_threads();
     size_t area = (size_t)hessian->tile * (size_t)hessian->tile;
-    work.scratch = memory_alloc_aligned((size_t)parallel_threads() * area, sizeof(float), error);
-    if (work.scratch == NULL)
+    work.packed_bytes = work.bf16 ? (gemm_gram_bytes(hessian->tile, hessian->tile) + 63) / 64 * 64 : 0;
+    work.scratch = memory_alloc_aligned(threads * area, sizeof(float), error);
+    work.packed = memory_alloc_aligned(threads * work.packed_bytes, 1, error);
+    if (work.scratch == NULL || work.packed == NULL) {
+        memory_free(work.scratch);
+        memory_free(work.packed);
         return false;
+    }
     parallel_blas_single_begin();
     parallel_for(tile_total(hessian), 1, add_tiles, &work);
     parallel_blas_single_end();
     memory_free(work.scratch);
+    memory_free(work.packed);
     hessian->tokens += (uint64_t)tokens;
     hessian->sequences += sequences;
     return true;
