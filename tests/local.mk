@@ -216,3 +216,5 @@ tests_allocate_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdi
 tests_allocate_test_LDADD = tests/libmade.a $(unit_libs)
 TESTS += tests/allocate_test
 endif
+EXTRA_DIST += tests/interchange_test.sh
+TESTS += tests/interchange_test.sh

@@ -1,5 +1,6 @@
 libsecateur_a_SOURCES += \
   src/plan/allocate_group.c src/plan/allocate_group.h \
+  src/plan/interchange.c src/plan/interchange.h \
   src/plan/allocate.c src/plan/allocate.h \
   src/plan/budget.c \
   src/plan/count.c src/plan/count.h \

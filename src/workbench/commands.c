@@ -10,6 +10,7 @@ void commands_register(void) {
     command_register(command_tags_table, command_tags_count);
     command_register(allocate_commands, allocate_command_count);
     command_register(improve_commands, improve_command_count);
+    command_register(interchange_commands, interchange_command_count);
     command_register(eval_commands, eval_command_count);
     command_register(generate_commands, generate_command_count);
     command_register(tokenize_commands, tokenize_command_count);

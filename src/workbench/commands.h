@@ -25,6 +25,8 @@ extern const struct command allocate_commands[]; /* command_allocate.c: allocate
 extern const size_t allocate_command_count;
 extern const struct command improve_commands[]; /* command_improve.c: improve */
 extern const size_t improve_command_count;
+extern const struct command interchange_commands[]; /* command_interchange.c: import, export-plan */
+extern const size_t interchange_command_count;
 extern const struct command eval_commands[]; /* command_eval.c: eval */
 extern const size_t eval_command_count;
 extern const struct command generate_commands[]; /* command_generate.c: generate */
