@@ -94,4 +94,13 @@ run 0 eval "$shared/models/sample" "$sample_text" --csv --memory 72M
 [ "$(field nll)" = "$free" ] || fail "spilled: $(field nll), not $free"
 run 1 eval "$shared/models/sample" "$sample_text" --memory 1M
 complains '1.0 MB'
+
+# An option that the engine does not know and that changes the result reaches the user as one sentence, status 3.
+mkdir "$scratch/unknown"
+cp "$shared/golden/llama/model.safetensors" "$scratch/unknown"
+sed 's/"hidden_act": "[a-z]*"/"hidden_act": "wobble"/' "$shared/golden/llama/config.json" >"$scratch/unknown/config.json"
+run 3 eval "$scratch/unknown" "$shared/golden/llama/tokens.npy"
+complains 'wobble'
+[ "$(wc -l <"$scratch/err")" = 1 ] || fail "more than one line of error"
+run 3 generate "$scratch/unknown" "5 6 7"
 conclude

@@ -218,3 +218,5 @@ TESTS += tests/allocate_test
 endif
 EXTRA_DIST += tests/interchange_test.sh
 TESTS += tests/interchange_test.sh
+EXTRA_DIST += tests/eval_memory_test.sh
+LONG_TESTS += tests/eval_memory_test.sh
