@@ -67,6 +67,7 @@ TESTS += tests/model_test
 endif
 
 include tests/solvers.mk
+include tests/conduct.mk
 include tests/term/local.mk
 
 if HAVE_CMOCKA

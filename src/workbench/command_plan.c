@@ -56,8 +56,9 @@ static bool change_to_threshold(struct target *target, struct workbench *workben
     if (summary != NULL)
         target->sparsity = summary_fraction_below(summary, values[1].number);
     (void)pthread_mutex_unlock(&workbench->mutex);
-    return summary != NULL || error_set(error, ERROR_USAGE, "the weights of %s have not been scanned yet; see :scan",
-                                        workbench->model->matrices[matrix].name);
+    return summary != NULL ||
+           error_set(error, ERROR_USAGE, "the weights of %s have not been scanned yet; stat scans them",
+                     workbench->model->matrices[matrix].name);
 }
 
 static bool run_threshold(struct workbench *workbench, const struct value *values, struct text *output,

@@ -55,6 +55,7 @@ void workbench_close(struct workbench *workbench) {
 
 void workbench_take_results(struct workbench *workbench, struct text *output) {
     text_add_bytes(output, text_string(&workbench->results), workbench->results.length);
+    output->failed = output->failed || workbench->results.failed;
     text_clear(&workbench->results);
 }
 
