@@ -44,7 +44,13 @@ static void load_vectors(struct engine *engine, float *at, int64_t block) {
 
 const float *engine_vector(const struct engine *engine, int64_t block, enum role role, int64_t expert, bool bias) {
     const struct weight *weight = model_weight(engine->model, block, role, expert, bias);
-    return weight != NULL ? engine->vector_at[weight - engine->model->weights] : NULL;
+    const struct weight_source *source = engine->options.weights;
+    if (weight == NULL)
+        return NULL;
+    size_t index = (size_t)(weight - engine->model->weights);
+    const float *other =
+        source != NULL && source->find_vector != NULL ? source->find_vector(source->context, index) : NULL;
+    return other != NULL ? other : engine->vector_at[index];
 }
 
 static int64_t largest(int64_t a, int64_t b) {

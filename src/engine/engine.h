@@ -20,6 +20,8 @@ struct batch {
 struct weight_source {
     const float *(*find)(void *context, size_t matrix);
     void *context;
+    /* The same for biases and norms: an index in model->weights. NULL: all are the file's own. */
+    const float *(*find_vector)(void *context, size_t weight);
 };
 
 /* The input of some matrices of a block, as an observer sees it. */

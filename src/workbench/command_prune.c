@@ -25,6 +25,8 @@ enum {
     PRUNE_SEQUENTIAL,
     PRUNE_MEASURE,
     PRUNE_EXPERTS,
+    PRUNE_BIAS,
+    PRUNE_PERMUTE,
     PRUNE_ROUNDS,
     PRUNE_DAMPING,
     PRUNE_BLOCK,
@@ -104,6 +106,14 @@ static const struct argument arguments[] = {
                        .choices = experts,
                        .fallback = "own",
                        .help = "what experts with too few tokens are cut by: their own, or all of their block (dense)"},
+    [PRUNE_BIAS] = {.name = "bias",
+                    .kind = ARGUMENT_FLAG,
+                    .help =
+                        "add to each bias what the pruned weights gave on average; only where the model has biases"},
+    [PRUNE_PERMUTE] = {.name = "permute",
+                       .kind = ARGUMENT_FLAG,
+                       .help = "N:M: first put hidden units (and values inside heads) in an order that loses less; the "
+                               "model computes the same, rows and columns stand elsewhere"},
     [PRUNE_ROUNDS] = {.name = "rounds",
                       .kind = ARGUMENT_INTEGER,
                       .low = 1,
@@ -139,6 +149,8 @@ static void take_data_settings(struct prune_settings *settings, const struct val
     settings->sequence = (enum prune_sequence)values[PRUNE_SEQUENTIAL].integer;
     settings->measure = values[PRUNE_MEASURE].integer != 0;
     settings->experts_dense = values[PRUNE_EXPERTS].integer != 0;
+    settings->bias = values[PRUNE_BIAS].integer != 0;
+    settings->permute = values[PRUNE_PERMUTE].integer != 0;
     settings->rounds = (int)values[PRUNE_ROUNDS].integer;
     settings->layer.damping = values[PRUNE_DAMPING].number;
     settings->layer.block = values[PRUNE_BLOCK].integer;

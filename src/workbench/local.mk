@@ -33,10 +33,12 @@ libsecateur_a_SOURCES += \
   src/workbench/measure_run.c src/workbench/measure_run.h \
   src/workbench/model_key.c src/workbench/model_key.h \
   src/workbench/overview.c \
-  src/workbench/prune_data.c src/workbench/prune_data.h \
+  src/workbench/prune_bias.c \
+  src/workbench/prune_data.c src/workbench/prune_data.h src/workbench/prune_data_state.h \
   src/workbench/prune_output.c src/workbench/prune_output.h \
   src/workbench/prune_threshold.c src/workbench/prune_threshold.h \
   src/workbench/prune_record.c \
+  src/workbench/prune_reorder.c \
   src/workbench/prune_run.c src/workbench/prune_run.h \
   src/workbench/prune_task.c src/workbench/prune_task.h \
   src/workbench/pruned_weights.c src/workbench/pruned_weights.h \

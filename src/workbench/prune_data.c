@@ -1,9 +1,6 @@
-#include "workbench/prune_data.h"
+#include "workbench/prune_data_state.h"
 
 #include "base/memory.h"
-#include "calibrate/calibrate.h"
-#include "engine/stream.h"
-#include "prune/factor.h"
 #include "prune/schedule.h"
 #include "workbench/prune_output.h"
 #include "workbench/run_text.h"
@@ -14,24 +11,20 @@
 /* An expert with fewer tokens than this is named in the report. */
 #define FEW_TOKENS 256
 
-struct data_run {
-    struct prune_run *run;
-    struct writer *writer;
-    struct progress *progress;
-    struct corpus corpus;
-    struct stream *stream;
-    struct weight_source source;
-    float **pruned;  /* [matrix_count]: final weights of the block in hand, as they are stored; NULL otherwise */
-    bool overridden; /* the stream sees them */
-    struct gathering gathering; /* of the block in hand */
-    struct factor *factor;      /* of the input seen last */
-    const struct gathered_input *factor_input;
-    double factor_damping;
-};
-
 static const float *find_weights(void *context, size_t matrix) {
     const struct data_run *data = context;
     return data->overridden ? data->pruned[matrix] : NULL;
+}
+
+static const float *find_vector(void *context, size_t weight) {
+    const struct data_run *data = context;
+    return data->overridden ? data->vectors[weight] : NULL;
+}
+
+void prune_data_dense(float *weights, const struct data_run *data, size_t matrix) {
+    const struct matrix *from = &data->run->workbench->model->matrices[matrix];
+    matrix_read(weights, from, 0, from->rows);
+    prune_reorder_apply(weights, data, matrix);
 }
 
 bool prune_data_needed(const struct prune_run *run) {
@@ -140,7 +133,7 @@ static bool measure(struct data_run *data, size_t index, const float *weights, s
         return false;
     double energy = 0;
     double lost = 0;
-    matrix_read(dense, matrix, 0, matrix->rows);
+    prune_data_dense(dense, data, data->run->tasks[index].matrix);
     bool ok = hessian_quadratic(&energy, input->statistics.hessian, dense, matrix->rows, error);
     for (size_t i = 0; i < count; i++)
         dense[i] -= weights[i];
@@ -151,7 +144,7 @@ static bool measure(struct data_run *data, size_t index, const float *weights, s
 }
 
 /* Weights as the output's type holds them: what later blocks and the measured error see. */
-static bool round_weights(float *weights, size_t count, enum dtype dtype, struct error *error) {
+bool prune_data_round(float *weights, size_t count, enum dtype dtype, struct error *error) {
     uint8_t *stored = dtype == DTYPE_F32 ? NULL : memory_alloc(count, dtype_info(dtype)->bytes, error);
     if (stored == NULL)
         return dtype == DTYPE_F32;
@@ -173,14 +166,17 @@ static bool prune_task(struct data_run *data, size_t index, double sparsity, boo
         if (weights == NULL)
             return false;
         data->pruned[matrix_index] = weights;
-        matrix_read(weights, matrix, 0, matrix->rows);
+        prune_data_dense(weights, data, matrix_index);
     }
     bool ok = solve(data, weights, index, sparsity, error) &&
-              round_weights(weights, count, writer_dtype(data->writer, tensor_of(data, index)), error);
+              prune_data_round(weights, count, writer_dtype(data->writer, tensor_of(data, index)), error);
+    const struct gathered_input *input = input_of(data, index);
+    if (ok && last && data->run->settings.bias && input != NULL)
+        ok = prune_bias_take(data, matrix_index, weights, &input->statistics, error);
+    bool changed = method_repairs(&data->run->tasks[index].chain) || data->order_count > 0;
     if (ok && last)
-        ok =
-            measure(data, index, weights, error) && prune_output(data->writer, matrix, tensor_of(data, index), weights,
-                                                                 method_repairs(&data->run->tasks[index].chain), error);
+        ok = measure(data, index, weights, error) &&
+             prune_output(data->writer, matrix, tensor_of(data, index), weights, changed, error);
     data->run->records[index].seconds += progress_clock() - begun;
     data->run->finished += ok && last;
     if (ok && last) {
@@ -218,31 +214,53 @@ static bool all_done(const struct data_run *data, struct range tasks) {
     return true;
 }
 
-/* Reads back what an earlier run has written of this block. */
-static bool take_finished(struct data_run *data, struct range tasks, struct error *error) {
-    for (size_t i = tasks.first; i < tasks.end; i++) {
-        const struct matrix *matrix = matrix_of(data, i);
+static bool take_matrix(struct data_run *data, size_t index, size_t tensor, struct error *error) {
+    const struct matrix *matrix = &data->run->workbench->model->matrices[index];
+    data->pruned[index] = memory_alloc_aligned((size_t)matrix->tensor->count, sizeof(float), error);
+    return data->pruned[index] != NULL && prune_output_read(data->pruned[index], data->writer, matrix, tensor, error);
+}
+
+static bool take_vector(struct data_run *data, size_t index, size_t tensor, struct error *error) {
+    const struct weight *weight = &data->run->workbench->model->weights[index];
+    data->vectors[index] = memory_alloc_aligned((size_t)weight->tensor->count, sizeof(float), error);
+    return data->vectors[index] != NULL && writer_read_floats(data->vectors[index], data->writer, tensor, error);
+}
+
+/* Reads back what an earlier run has written of this block: matrices that were pruned or reordered, and biases. */
+static bool take_finished(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
+    const struct model *model = data->run->workbench->model;
+    bool ok = true;
+    for (size_t i = 0; ok && i < model->weight_count; i++) {
+        const struct weight *weight = &model->weights[i];
+        size_t tensor = checkpoint_index(model->checkpoint, weight->tensor);
+        if (weight->block != block || !writer_has(data->writer, tensor))
+            continue;
+        if (weight->matrix != SIZE_MAX)
+            ok = take_matrix(data, weight->matrix, tensor, error);
+        else if (weight->bias)
+            ok = take_vector(data, i, tensor, error);
+    }
+    for (size_t i = tasks.first; ok && i < tasks.end; i++) {
         if (!done_before(data, i))
             continue;
-        float *weights = memory_alloc_aligned((size_t)matrix->tensor->count, sizeof *weights, error);
-        if (weights == NULL)
-            return false;
-        data->pruned[data->run->tasks[i].matrix] = weights;
-        if (!prune_output_read(weights, data->writer, matrix, tensor_of(data, i), error))
-            return false;
-        data->run->records[i].error = NAN;
         data->run->finished++;
         prune_run_publish(data->run, i);
     }
-    return true;
+    return ok;
 }
 
-static void drop_block(struct data_run *data, struct range tasks) {
+static void drop_block(struct data_run *data, int64_t block) {
+    const struct model *model = data->run->workbench->model;
     drop_factor(data);
     gathering_free(&data->gathering);
-    for (size_t i = tasks.first; i < tasks.end; i++) {
-        memory_free(data->pruned[data->run->tasks[i].matrix]);
-        data->pruned[data->run->tasks[i].matrix] = NULL;
+    prune_reorder_drop(data);
+    for (size_t i = model->blocks[block].first; i < model->blocks[block].first + model->blocks[block].count; i++) {
+        memory_free(data->pruned[i]);
+        data->pruned[i] = NULL;
+    }
+    for (size_t i = 0; i < model->weight_count; i++) {
+        memory_free(data->vectors[i]);
+        data->vectors[i] = NULL;
     }
 }
 
@@ -277,7 +295,7 @@ static double round_sparsity(const struct data_run *data, size_t task, int round
 static bool prune_together(struct data_run *data, int64_t block, struct range tasks, bool keep, struct error *error) {
     int rounds = data->run->settings.rounds;
     for (int round = 1; round <= rounds; round++) {
-        data->overridden = round > 1;
+        data->overridden = round > 1 || data->order_count > 0;
         if (!gather(data, block, tasks, keep && round == rounds, error))
             return false;
         for (size_t i = tasks.first; i < tasks.end; i++)
@@ -305,12 +323,22 @@ static bool prune_in_order(struct data_run *data, int64_t block, struct range ta
     return true;
 }
 
+/* Units in an order that loses less: found from the dense block, before anything of it is pruned. */
+static bool reorder(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
+    if (!prune_reorder_wanted(data, tasks.first, tasks.end))
+        return true;
+    data->overridden = false;
+    return gather(data, block, tasks, false, error) && prune_reorder(data, tasks.first, tasks.end, error);
+}
+
 static bool prune_block_tasks(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
     bool ok = true;
     bool dense = data->run->settings.sequence == PRUNE_DENSE;
     bool finished = all_done(data, tasks);
     if (!dense || !finished)
-        ok = take_finished(data, tasks, error);
+        ok = take_finished(data, block, tasks, error);
+    if (ok && !finished)
+        ok = reorder(data, block, tasks, error);
     data->overridden = false;
     if (ok && !finished)
         ok = data->run->settings.sequence == PRUNE_IN_ORDER ? prune_in_order(data, block, tasks, error)
@@ -325,7 +353,7 @@ static bool prune_block_tasks(struct data_run *data, int64_t block, struct range
 static bool prune_block(struct data_run *data, int64_t block, struct error *error) {
     struct range tasks = tasks_of_block(data, block);
     bool ok = prune_block_tasks(data, block, tasks, error);
-    drop_block(data, tasks);
+    drop_block(data, block);
     return ok;
 }
 
@@ -389,12 +417,19 @@ static bool open_stream(struct data_run *data, struct error *error) {
     if (!run_text_open(&data->corpus, model, settings->source, &settings->corpus, error))
         return false;
     say_start(data);
-    data->source = (struct weight_source){find_weights, data};
+    data->source = (struct weight_source){find_weights, data, find_vector};
     struct stream_options options = {
         .compute = settings->compute, .weights = &data->source, .states_memory = memory_limit() / 2};
     data->stream = stream_open(model, data->corpus.ids, data->corpus.mask, data->corpus.windows, data->corpus.length,
                                &options, error);
     return data->stream != NULL;
+}
+
+static bool check_biases(const struct prune_run *run, struct error *error) {
+    for (size_t i = 0; run->settings.bias && i < run->count; i++)
+        if (!prune_bias_check(run->workbench->model, run->tasks[i].matrix, error))
+            return false;
+    return true;
 }
 
 bool prune_data_run(struct prune_run *run, struct writer *writer, struct progress *progress, struct error *error) {
@@ -403,7 +438,8 @@ bool prune_data_run(struct prune_run *run, struct writer *writer, struct progres
     for (size_t i = 0; i < run->count; i++)
         run->records[i].resumed = writer_has(writer, tensor_of(&data, i));
     data.pruned = memory_alloc(model->matrix_count, sizeof *data.pruned, error);
-    bool ok = data.pruned != NULL && open_stream(&data, error);
+    data.vectors = memory_alloc(model->weight_count, sizeof *data.vectors, error);
+    bool ok = data.pruned != NULL && data.vectors != NULL && check_biases(run, error) && open_stream(&data, error);
     if (ok) {
         atomic_fetch_add(&progress->total, prune_data_work(run, data.corpus.windows, data.corpus.length));
         ok = stream_pass(data.stream, NULL, true, progress, error);
@@ -414,5 +450,6 @@ bool prune_data_run(struct prune_run *run, struct writer *writer, struct progres
     stream_close(data.stream);
     corpus_close(&data.corpus);
     memory_free(data.pruned);
+    memory_free(data.vectors);
     return ok;
 }

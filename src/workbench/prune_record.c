@@ -30,10 +30,12 @@ static void add_data(struct text *fingerprint, const struct prune_settings *sett
     const struct layer_options *layer = &settings->layer;
     if (settings->source == NULL)
         return;
-    text_add(fingerprint, "text %s, %lld windows of %lld, seed %llu, sequence %d, compute %d, experts %d, rounds %d\n",
+    text_add(fingerprint,
+             "text %s, %lld windows of %lld, seed %llu, sequence %d, compute %d, experts %d, bias %d, permute %d, "
+             "rounds %d\n",
              settings->source, (long long)settings->corpus.windows, (long long)settings->corpus.length,
              (unsigned long long)settings->corpus.seed, (int)settings->sequence, (int)settings->compute,
-             (int)settings->experts_dense, settings->rounds);
+             (int)settings->experts_dense, (int)settings->bias, (int)settings->permute, settings->rounds);
     text_add(fingerprint, "damping %.17g, block %lld, bits %d, iterations %d\n", layer->damping,
              (long long)layer->block, layer->bits, layer->iterations);
 }

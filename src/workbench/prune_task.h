@@ -31,6 +31,8 @@ struct prune_settings {
     enum compute compute;
     bool measure;               /* the error of every matrix by the full Hessian, whatever the method needs */
     bool experts_dense;         /* experts with too few tokens go by all tokens of their block */
+    bool bias;                  /* what pruned weights gave on average goes into the bias */
+    bool permute;               /* units in an order under which keeping N of M loses less */
     int rounds;                 /* of iterative pruning along the cubic schedule; 1: one shot */
     struct layer_options layer; /* reference is taken from above */
 };
