@@ -210,7 +210,7 @@ bool probe_create(struct probe *probe, const struct sensitivity *sensitivity, co
                             .windows = windows,
                             .length = length,
                             .batch = {.windows = (int64_t)windows, .length = (int64_t)length}};
-    probe->source = (struct weight_source){find_weights, probe};
+    probe->source = (struct weight_source){.find = find_weights, .context = probe};
     struct engine_options options = {.compute = compute, .weights = &probe->source};
     bool ok = allocate_probe(probe, error) && engine_create(&probe->engine, probe->model, &options, (int64_t)length,
                                                             (int64_t)(windows * length), error);

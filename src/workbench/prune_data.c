@@ -417,7 +417,7 @@ static bool open_stream(struct data_run *data, struct error *error) {
     if (!run_text_open(&data->corpus, model, settings->source, &settings->corpus, error))
         return false;
     say_start(data);
-    data->source = (struct weight_source){find_weights, data, find_vector};
+    data->source = (struct weight_source){.find = find_weights, .context = data, .find_vector = find_vector};
     struct stream_options options = {
         .compute = settings->compute, .weights = &data->source, .states_memory = memory_limit() / 2};
     data->stream = stream_open(model, data->corpus.ids, data->corpus.mask, data->corpus.windows, data->corpus.length,

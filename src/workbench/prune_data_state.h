@@ -25,7 +25,11 @@ struct data_run {
     struct stream *stream;
     struct weight_source source;
     float **pruned;  /* [matrix_count]: final weights of the block in hand, as they are stored; NULL otherwise */
-    bool overridden; /* the stream sees them */
+    float **vectors; /* [weight_count]: biases that change in the block in hand; NULL otherwise */
+    bool overridden; /* the stream sees both */
+    struct unit_order *orders; /* of the block in hand: units that stand in another order than in the source */
+    size_t order_count;
+    float *spare;               /* workspace of reordering: the largest matrix concerned */
     struct gathering gathering; /* of the block in hand */
     struct factor *factor;      /* of the input seen last */
     const struct gathered_input *factor_input;
