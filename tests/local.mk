@@ -191,7 +191,7 @@ TESTS += tests/tokenize_test
 endif
 
 # make bench: ratios to what the machine does in the same run, one line each: what, ratio, required, PASS or BELOW.
-BENCHES = tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve
+BENCHES = tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve $(SCREEN_BENCHES)
 EXTRA_PROGRAMS += tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_solve
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_bench_scan_SOURCES = tests/bench/bench_scan.c tests/bench/bench.h

@@ -232,7 +232,7 @@ HANDLER(run_cancel) {
     screen_of(workbench)->paused = false;
     jobs_pause(workbench->jobs, false);
     jobs_cancel(workbench->jobs);
-    text_add(output, "cancelled; what was finished is kept");
+    text_add(output, "stopping; what is finished is kept");
     return true;
 }
 

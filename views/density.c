@@ -2,13 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Octaves outside the range that is kept are counted at its ends. */
-static void add_octaves(struct density *density, const struct summary *summary) {
-    for (int i = 0; i < SUMMARY_OCTAVES; i++) {
-        int bin = i + SUMMARY_OCTAVE_LOWEST - DENSITY_LOWEST;
-        bin = bin < 0 ? 0 : bin >= DENSITY_BINS ? DENSITY_BINS - 1 : bin;
-        density->bins[bin] += (double)summary->octaves[i];
-    }
+static void add_summary(struct density *density, const struct summary *summary) {
+    for (size_t i = 0; i < DENSITY_BINS; i++)
+        density->bins[i] += (double)summary->quarters[i];
     density->count += (double)summary->count;
     density->zeros += (double)summary->zeros;
 }
@@ -20,7 +16,7 @@ bool density_read(struct density *density, struct workbench *workbench, const st
     for (size_t i = row->first; i < row->first + row->count && known; i++) {
         known = workbench->summaries[i] != NULL;
         if (known)
-            add_octaves(density, workbench->summaries[i]);
+            add_summary(density, workbench->summaries[i]);
     }
     pthread_mutex_unlock(&workbench->mutex);
     return known && density->count > 0;
@@ -36,38 +32,53 @@ double density_position(const struct density *density, double share) {
     return DENSITY_BINS;
 }
 
-void density_axis(int *first, int *last, struct workbench *workbench) {
-    enum { USUAL_FIRST = -13, USUAL_LAST = -2, RARE = 5000 };
+/* Bins with less than these shares of the weights at the ends are not worth a place. */
+#define LOW_SHARE (1.0 / 800)
+#define HIGH_SHARE (1.0 / 400000)
+
+void density_axis(int *first, int *end, struct workbench *workbench) {
+    enum { USUAL_FIRST = -13, USUAL_END = -1, Q = DENSITY_QUARTERS };
     struct density all = {0};
     pthread_mutex_lock(&workbench->mutex);
     for (size_t i = 0; i < workbench->model->matrix_count; i++)
         if (workbench->summaries[i] && workbench->model->matrices[i].prunable)
-            add_octaves(&all, workbench->summaries[i]);
+            add_summary(&all, workbench->summaries[i]);
     pthread_mutex_unlock(&workbench->mutex);
-    *first = USUAL_FIRST - DENSITY_LOWEST;
-    *last = USUAL_LAST - DENSITY_LOWEST;
+    *first = Q * (USUAL_FIRST - DENSITY_LOWEST);
+    *end = Q * (USUAL_END - DENSITY_LOWEST);
     if (all.count <= all.zeros)
         return;
-    for (*first = 0; all.bins[*first] * 200 < all.count && *first < DENSITY_BINS - 1;)
+    for (*first = 0; all.bins[*first] < LOW_SHARE * all.count && *first < DENSITY_BINS - Q;)
         ++*first;
-    for (*last = DENSITY_BINS - 1; all.bins[*last] * RARE * 20 < all.count && *last > *first;)
-        --*last;
+    for (*end = DENSITY_BINS; all.bins[*end - 1]<HIGH_SHARE * all.count && * end - 1> * first;)
+        --*end;
+    *first = *first / Q * Q;
+    *end = (*end + Q - 1) / Q * Q;
 }
 
 /* ---- finer: through the summaries' own histograms ---- */
 
-double density_below(struct workbench *workbench, const struct model_row *row, double threshold) {
+static double share_below(struct workbench *workbench, const struct model_row *row, double threshold,
+                          double (*fraction)(const struct summary *summary, double threshold)) {
     double below = 0, all = 0;
     pthread_mutex_lock(&workbench->mutex);
     for (size_t i = row->first; i < row->first + row->count; i++) {
         const struct summary *summary = workbench->summaries[i];
         if (!summary)
             continue;
-        below += summary_fraction_below(summary, threshold) * (double)summary->count;
+        below += fraction(summary, threshold) * (double)summary->count;
         all += (double)summary->count;
     }
     pthread_mutex_unlock(&workbench->mutex);
     return all > 0 ? below / all : 0;
+}
+
+double density_below(struct workbench *workbench, const struct model_row *row, double threshold) {
+    return share_below(workbench, row, threshold, summary_fraction_below);
+}
+
+double density_smooth(struct workbench *workbench, const struct model_row *row, double threshold) {
+    return share_below(workbench, row, threshold, summary_fraction_smooth);
 }
 
 double density_largest(struct workbench *workbench, const struct model_row *row) {

@@ -5,8 +5,8 @@
 #include "tensor/summary.h"
 #include "views/rows.h"
 
-/* Bin i holds |w| in [2^(i+DENSITY_LOWEST), 2^(i+1+DENSITY_LOWEST)). */
-enum { DENSITY_LOWEST = -40, DENSITY_BINS = 64 };
+/* Bins are quarters of octaves: bin 0 begins at 2^DENSITY_LOWEST. */
+enum { DENSITY_LOWEST = SUMMARY_QUARTER_LOWEST, DENSITY_QUARTERS = 4, DENSITY_BINS = SUMMARY_QUARTERS };
 
 struct density {
     double bins[DENSITY_BINS]; /* counts */
@@ -19,13 +19,14 @@ bool density_read(struct density *density, struct workbench *workbench, const st
 /* Where, in bins, that share of the weights lies below (zeros included): what a sparkline's cut needs. */
 double density_position(const struct density *density, double share);
 
-/* The first and the last bin worth showing for the whole model: an axis common to all rows. */
-void density_axis(int *first, int *last, struct workbench *workbench);
+/* The first bin worth showing and that behind the last, at whole octaves: an axis common to all rows. */
+void density_axis(int *first, int *end, struct workbench *workbench);
 
 /* To 0.1 % of the weights: the |w| below which this share lies, the share below a |w|, and the largest |w|. Matrices
  * that are not scanned yet are left out. */
 double density_threshold(struct workbench *workbench, const struct model_row *row, double share);
 double density_below(struct workbench *workbench, const struct model_row *row, double threshold);
+double density_smooth(struct workbench *workbench, const struct model_row *row, double threshold); /* for charts */
 double density_largest(struct workbench *workbench, const struct model_row *row);
 
 #endif

@@ -48,9 +48,9 @@ struct overview {
     struct table table;
     struct entry *entries;
     size_t capacity;
-    bool *unfolded; /* per block */
-    int axis_first, axis_last;
-    double highest_error; /* of all rows at the sparsity that rows are compared at */
+    bool *unfolded;           /* per block */
+    int axis_first, axis_end; /* bins of the density */
+    double highest_error;     /* of all rows at the sparsity that rows are compared at */
 };
 
 /* ---- rows ---- */
@@ -172,7 +172,7 @@ static bool refresh(struct view *view, struct error *error) {
             overview->highest_error =
                 fmax(overview->highest_error, known_error(view->workbench, &row, KNOWN_REFERENCE));
     }
-    density_axis(&overview->axis_first, &overview->axis_last, view->workbench);
+    density_axis(&overview->axis_first, &overview->axis_end, view->workbench);
     return add_blocks(view, error) && add_matrices(view, outside, model->matrix_count, error);
 }
 
@@ -245,7 +245,7 @@ static void draw_density(struct view *view, struct canvas *canvas, int line, con
         table_text(table, canvas, line, COLUMN_ZEROS, PAINT_DIM, canvas->glyphs->unknown);
         return;
     }
-    int bins = overview->axis_last - overview->axis_first + 1;
+    int bins = overview->axis_end - overview->axis_first;
     double sparsity = row_sparsity(view->workbench, row), cut = -1;
     if (sparsity > 0)
         cut = fmax((density_position(&density, sparsity) - overview->axis_first) / bins, 0);
@@ -320,6 +320,10 @@ static void draw_row(struct view *view, struct canvas *canvas, int line, size_t 
         canvas_select(canvas, line);
 }
 
+static int axis_octave(int bin) {
+    return bin / DENSITY_QUARTERS + DENSITY_LOWEST;
+}
+
 /* The headings of the two charts say what their ends are. */
 static void draw_heading(struct view *view, struct canvas *canvas) {
     const struct overview *overview = view->state;
@@ -328,15 +332,14 @@ static void draw_heading(struct view *view, struct canvas *canvas) {
     table_heading(table, canvas, 0);
     int width = table->width[COLUMN_DENSITY], start = table->start[COLUMN_DENSITY];
     if (width >= 12 && width < 18) {
-        snprintf(text, sizeof text, "%d..%d", overview->axis_first + DENSITY_LOWEST,
-                 overview->axis_last + 1 + DENSITY_LOWEST);
+        snprintf(text, sizeof text, "%d..%d", axis_octave(overview->axis_first), axis_octave(overview->axis_end));
         canvas_repeat(canvas, 0, start, width, PAINT_HEADING, " ");
-        canvas_text(canvas, 0, start, width, PAINT_HEADING, "log2");
+        canvas_text(canvas, 0, start, width, PAINT_HEADING, width < 16 ? "log2" : "log2|w|");
         canvas_right(canvas, 0, start + 5, width - 5, PAINT_HEADING, text);
     } else if (width >= 18) {
-        snprintf(text, sizeof text, "%d", overview->axis_last + 1 + DENSITY_LOWEST);
+        snprintf(text, sizeof text, "%d", axis_octave(overview->axis_end));
         canvas_right(canvas, 0, start + width - 4, 4, PAINT_HEADING, text);
-        snprintf(text, sizeof text, "%d log2|w|", overview->axis_first + DENSITY_LOWEST);
+        snprintf(text, sizeof text, "%d log2|w|", axis_octave(overview->axis_first));
         canvas_text(canvas, 0, start, width - 4, PAINT_HEADING, text);
     }
     width = table->width[COLUMN_SLIDER];

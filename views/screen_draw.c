@@ -86,22 +86,29 @@ static void draw_sizes(struct screen *screen, struct canvas *canvas) {
     draw_job(screen, canvas, 2);
 }
 
-/* "key what  key what": two blanks between the pairs. */
+static int draw_key(struct canvas *canvas, int row, int column, const char *pair) {
+    int width = canvas_columns(canvas, pair);
+    canvas_text(canvas, row, column, width, PAINT_TEXT, pair);
+    canvas_paint(canvas, row, column, (int)strcspn(pair, " "), PAINT_KEY);
+    return width;
+}
+
+/* "key what  key what": two blanks between the pairs. Whatever else has no room, the way to help is shown. */
 static void draw_keys(struct screen *screen, struct canvas *canvas, int row) {
-    int column = 1;
+    static const char help[] = "? help";
+    int column = 1, room = canvas->width - (int)sizeof help - 1;
     for (const char *at = screen_view(screen)->ops->keys; at && *at;) {
-        const char *end = strstr(at, "  "), *blank = strchr(at, ' ');
-        size_t length = end ? (size_t)(end - at) : strlen(at), key = blank ? (size_t)(blank - at) : length;
+        const char *end = strstr(at, "  ");
+        size_t length = end ? (size_t)(end - at) : strlen(at);
         char pair[80];
         snprintf(pair, sizeof pair, "%.*s", (int)length, at);
-        int width = canvas_columns(canvas, pair);
-        if (column + width > canvas->width)
-            return;
-        canvas_text(canvas, row, column, width, PAINT_TEXT, pair);
-        canvas_paint(canvas, row, column, (int)key, PAINT_KEY);
-        column += width + 2;
+        if (column + canvas_columns(canvas, pair) > room)
+            break;
+        if (strcmp(pair, help) != 0)
+            column += draw_key(canvas, row, column, pair) + 2;
         at = end ? end + 2 : NULL;
     }
+    (void)draw_key(canvas, row, column, help);
 }
 
 /* A line longer than the screen is shown from where the cursor can be seen. */

@@ -77,7 +77,7 @@ static void count_bins(struct view *view, struct bins *bins, const struct model_
     double all = (double)row_parameters(view->workbench->model, row), before = 0;
     for (int i = 0; i <= cells; i++) {
         double edge = from_axis(weights, bins->low + (bins->high - bins->low) * i / cells);
-        double below = i == cells ? 1 : density_below(view->workbench, row, edge);
+        double below = i == cells ? 1 : density_smooth(view->workbench, row, edge);
         if (i > 0)
             bins->counts[i - 1] = fmax(below - before, 0) * all;
         before = below;

@@ -2,7 +2,9 @@
 #include "base/memory.h"
 #include <string.h>
 
-#define STEPS 1024 /* points are at most 1/STEPS of the entries apart, unless a single bin holds more */
+#define STEPS 1024     /* points are at most 1/STEPS of the entries apart, unless a single bin holds more */
+#define TAIL 16        /* and at most 1/TAIL of what lies above them, so that the largest are told apart, too */
+#define TAIL_STEPS 512 /* more than TAIL ln(2^40) */
 
 struct point {
     float magnitude;
@@ -14,7 +16,7 @@ struct magnitudes {
     size_t count;
     uint64_t total;
     bool exact;
-    struct point points[2 * STEPS + 4];
+    struct point points[2 * (STEPS + TAIL_STEPS) + 4];
 };
 
 static float bin_edge(size_t bin) {
@@ -32,10 +34,15 @@ static void add_point(struct magnitudes *magnitudes, size_t bin, uint64_t below)
     magnitudes->count++;
 }
 
+static uint64_t next_step(uint64_t below, uint64_t total) {
+    uint64_t step = total / STEPS, tail = (total - below) / TAIL;
+    return below + (step < tail ? step : tail) + 1;
+}
+
 /* A point before and one after every bin that crosses a step, so that a large bin is never smeared over its
  * neighbours. */
 static void fill(struct magnitudes *magnitudes, const uint64_t *bins) {
-    uint64_t below = 0, step = magnitudes->total / STEPS + 1, next = step;
+    uint64_t below = 0, next = next_step(0, magnitudes->total);
     size_t last = 0;
     add_point(magnitudes, 0, 0);
     for (size_t bin = 0; bin < MAGNITUDE_BINS; bin++) {
@@ -47,7 +54,7 @@ static void fill(struct magnitudes *magnitudes, const uint64_t *bins) {
         last = bin;
         if (below >= next) {
             add_point(magnitudes, bin + 1, below);
-            next = below + step;
+            next = next_step(below, magnitudes->total);
         }
     }
     add_point(magnitudes, last + 1, below);
@@ -68,7 +75,7 @@ void magnitudes_free(struct magnitudes *magnitudes) {
     memory_free(magnitudes);
 }
 
-double magnitudes_below(const struct magnitudes *magnitudes, double threshold) {
+static double below_at(const struct magnitudes *magnitudes, double threshold, bool between) {
     const struct point *points = magnitudes->points;
     size_t i = 0;
     if (magnitudes->total == 0 || threshold <= 0)
@@ -78,12 +85,20 @@ double magnitudes_below(const struct magnitudes *magnitudes, double threshold) {
     if (i == magnitudes->count)
         return 1;
     double below = (double)points[i].below;
-    if (!magnitudes->exact) {
+    if (between) {
         double low = points[i - 1].magnitude, width = points[i].magnitude - low;
         double before = (double)points[i - 1].below;
         below = before + (below - before) * (threshold - low) / width;
     }
     return below / (double)magnitudes->total;
+}
+
+double magnitudes_below(const struct magnitudes *magnitudes, double threshold) {
+    return below_at(magnitudes, threshold, !magnitudes->exact);
+}
+
+double magnitudes_smooth(const struct magnitudes *magnitudes, double threshold) {
+    return below_at(magnitudes, threshold, true);
 }
 
 double magnitudes_quantile(const struct magnitudes *magnitudes, double fraction) {

@@ -15,6 +15,8 @@ struct magnitudes *magnitudes_create(const uint64_t *bins, bool exact, struct er
 void magnitudes_free(struct magnitudes *magnitudes);
 
 double magnitudes_below(const struct magnitudes *magnitudes, double threshold); /* fraction with |w| < threshold */
+/* The same with the values of a coarse type spread to the next one: for charts. */
+double magnitudes_smooth(const struct magnitudes *magnitudes, double threshold);
 double magnitudes_quantile(const struct magnitudes *magnitudes, double fraction);
 
 #endif

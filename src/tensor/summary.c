@@ -356,11 +356,33 @@ static void fill_moments(struct summary *summary, const struct piece *sum) {
     summary->kurtosis = variance > 0 ? fourth / (variance * variance) : 0;
 }
 
+/* Which quarter of its octave a magnitude lies in, by the top seven bits of its mantissa. */
+static size_t quarter_of(size_t mantissa) {
+    size_t quarter = 0;
+    for (double edge = exp2(0.25); quarter < 3 && 1 + (double)mantissa / 128 >= edge; edge *= exp2(0.25))
+        quarter++;
+    return quarter;
+}
+
+static void add_quarters(struct summary *summary, size_t octave, size_t quarter, uint64_t count) {
+    int64_t bin = 4 * ((int64_t)octave + SUMMARY_OCTAVE_LOWEST - SUMMARY_QUARTER_LOWEST) + (int64_t)quarter;
+    bin = bin < 0 ? 0 : bin >= SUMMARY_QUARTERS ? SUMMARY_QUARTERS - 1 : bin;
+    summary->quarters[bin] += count;
+}
+
 static void fill_octaves(struct summary *summary, const struct piece *sum) {
-    for (size_t i = 0; i < 23; i++)
+    size_t quarters[128];
+    for (size_t i = 0; i < 128; i++)
+        quarters[i] = quarter_of(i);
+    for (size_t i = 0; i < 23; i++) {
         summary->octaves[i] = sum->tiny[i];
-    for (size_t bin = 1 << 7; bin < MAGNITUDE_BINS; bin++)
-        summary->octaves[23 + (bin >> 7) - 1] += sum->bins[bin];
+        add_quarters(summary, i, 0, sum->tiny[i]);
+    }
+    for (size_t bin = 1 << 7; bin < MAGNITUDE_BINS; bin++) {
+        size_t octave = 23 + (bin >> 7) - 1;
+        summary->octaves[octave] += sum->bins[bin];
+        add_quarters(summary, octave, quarters[bin & 127], sum->bins[bin]);
+    }
 }
 
 /* Lines that are zero throughout; *equal: every line has as many zeros as the first. Returns the zeros that lie in
@@ -474,6 +496,10 @@ double summary_quantile(const struct summary *summary, double fraction) {
 
 double summary_fraction_below(const struct summary *summary, double threshold) {
     return magnitudes_below(summary->magnitudes, threshold);
+}
+
+double summary_fraction_smooth(const struct summary *summary, double threshold) {
+    return magnitudes_smooth(summary->magnitudes, threshold);
 }
 
 const char *summary_patterns(char buffer[SUMMARY_PATTERNS_SIZE], const struct summary *summary) {

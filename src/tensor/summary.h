@@ -10,6 +10,8 @@
 
 #define SUMMARY_OCTAVE_LOWEST (-149) /* of the smallest subnormal f32 */
 #define SUMMARY_OCTAVES 277          /* up to 2^127 */
+#define SUMMARY_QUARTER_LOWEST (-40) /* octave of the first of the quarters */
+#define SUMMARY_QUARTERS 256
 
 /* Patterns that the zeros satisfy; only the all-zero and the dense matrix satisfy none of these. */
 enum summary_pattern {
@@ -27,7 +29,9 @@ struct summary {
     double mean, deviation, kurtosis; /* of the population; kurtosis 3 for a normal distribution */
     double sum_squares;
     uint64_t octaves[SUMMARY_OCTAVES]; /* entries with floor(log2|w|) = SUMMARY_OCTAVE_LOWEST + i; zeros are in none */
-    unsigned patterns;                 /* bits of enum summary_pattern */
+    uint64_t
+        quarters[SUMMARY_QUARTERS]; /* the same by quarters of octaves, for charts; what lies outside is at the ends */
+    unsigned patterns;              /* bits of enum summary_pattern */
     uint64_t zero_rows, zero_columns;
     float *row_norms;              /* [rows]: root of the sum of squares */
     float *column_norms;           /* [columns] */
@@ -44,6 +48,8 @@ void summary_free(struct summary *summary);
  * histogram, to 0.1 % of the entries. */
 double summary_quantile(const struct summary *summary, double fraction);
 double summary_fraction_below(const struct summary *summary, double threshold);
+/* The same for charts, whose cells do not fall on the few values that a coarse type has. */
+double summary_fraction_smooth(const struct summary *summary, double threshold);
 
 #define SUMMARY_PATTERNS_SIZE 64
 /* "2:4 4:8", "rows", "" */

@@ -25,4 +25,10 @@ static inline void bench_at_least(const char *what, double ratio, double require
     (void)fflush(stdout);
 }
 
+/* "what value at most allowed PASS". */
+static inline void bench_at_most(const char *what, double value, double allowed) {
+    printf("%-52s %8.2f  at most  %6.2f  %s\n", what, value, allowed, value <= allowed ? "PASS" : "ABOVE");
+    (void)fflush(stdout);
+}
+
 #endif

@@ -270,3 +270,58 @@ bool pty_terminal_is_clean(struct pty *pty, const char **fault) {
                                                                        : NULL;
     return *fault == NULL;
 }
+
+/* ---- exact moments ---- */
+
+bool pty_wait_cursor(struct pty *pty, int row, int limit) {
+    double end = pty_clock() + limit / 1000.0;
+    while (pty->cursor_row != row && pty_clock() < end)
+        (void)take_output(pty, 1);
+    return pty->cursor_row == row;
+}
+
+char *pty_row(struct pty *pty, int row) {
+    size_t length = 0;
+    char *text = malloc((size_t)pty->columns * VTERM_MAX_CHARS_PER_CELL * 3 + 1);
+    for (int column = 0; text && column < pty->columns; column++) {
+        VTermScreenCell cell;
+        (void)vterm_screen_get_cell(pty->screen, (VTermPos){row, column}, &cell);
+        for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] && cell.chars[i] != UINT32_MAX; i++)
+            length += add_utf8(text + length, cell.chars[i]);
+    }
+    if (text)
+        text[length] = '\0';
+    return text;
+}
+
+bool pty_wait_change(struct pty *pty, int row, const char *text, int limit) {
+    double end = pty_clock() + limit / 1000.0;
+    for (;;) {
+        char *now = pty_row(pty, row);
+        bool changed = now && strcmp(now, text) != 0;
+        free(now);
+        if (changed || pty_clock() >= end)
+            return changed;
+        (void)take_output(pty, 1);
+    }
+}
+
+unsigned long pty_ticks(const struct pty *pty, unsigned long *waits) {
+    char path[64], line[512];
+    unsigned long user = 0, system_time = 0;
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pty->child);
+    FILE *file = fopen(path, "r");
+    if (file && fgets(line, sizeof line, file))
+        (void)sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                     &system_time);
+    if (file)
+        (void)fclose(file);
+    (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)pty->child);
+    file = fopen(path, "r");
+    *waits = 0;
+    while (file && fgets(line, sizeof line, file))
+        (void)sscanf(line, "voluntary_ctxt_switches: %lu", waits);
+    if (file)
+        (void)fclose(file);
+    return user + system_time;
+}

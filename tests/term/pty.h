@@ -37,6 +37,14 @@ void pty_resize(struct pty *pty, int rows, int columns);
 /* The screen as text, lines without trailing blanks; caller frees. attributes: a second part with one letter per cell
  * for what is not plain. */
 char *pty_text(struct pty *pty, bool attributes);
+/* Reads until the cursor stands on a row. False when it does not within `limit` ms. */
+bool pty_wait_cursor(struct pty *pty, int row, int limit);
+/* Reads until what the row says is no longer `text`. */
+bool pty_wait_change(struct pty *pty, int row, const char *text, int limit);
+/* A row as text; caller frees. */
+char *pty_row(struct pty *pty, int row);
+/* Processor ticks of the program and how often its first thread gave up the processor to wait. */
+unsigned long pty_ticks(const struct pty *pty, unsigned long *waits);
 bool pty_terminal_is_clean(struct pty *pty, const char **fault);
 double pty_clock(void);
 

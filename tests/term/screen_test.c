@@ -203,26 +203,6 @@ static void test_suspend_key_and_resize(void **state) {
 
 /* ---- conduct ---- */
 
-static unsigned long cpu_ticks(pid_t child, unsigned long *switches) {
-    char path[64], line[512];
-    unsigned long user = 0, system_time = 0;
-    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)child);
-    FILE *file = fopen(path, "r");
-    if (file && fgets(line, sizeof line, file))
-        (void)sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                     &system_time);
-    if (file)
-        (void)fclose(file);
-    (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)child);
-    file = fopen(path, "r");
-    *switches = 0;
-    while (file && fgets(line, sizeof line, file))
-        (void)sscanf(line, "voluntary_ctxt_switches: %lu", switches);
-    if (file)
-        (void)fclose(file);
-    return user + system_time;
-}
-
 static void test_idle_costs_nothing(void **state) {
     (void)state;
     struct pty pty;
@@ -230,9 +210,9 @@ static void test_idle_costs_nothing(void **state) {
     fresh_home();
     start(&pty, 30, 100, color);
     (void)pty_settle(&pty, 1500, 6000);
-    unsigned long ticks = cpu_ticks(pty.child, &wakes);
+    unsigned long ticks = pty_ticks(&pty, &wakes);
     assert_true(pty_settle(&pty, 4000, 4000));
-    assert_int_equal(cpu_ticks(pty.child, &wakes_after), ticks);
+    assert_int_equal(pty_ticks(&pty, &wakes_after), ticks);
     assert_int_equal(wakes_after, wakes);
     pty_stop(&pty);
     remove_home();
@@ -305,7 +285,8 @@ static void test_every_size(void **state) {
     remove_home();
 }
 
-/* q at the first view ends the program; a ^C that comes after the terminal was given back is the terminal's to act on. */
+/* q at the first view ends the program; a ^C that comes after the terminal was given back is the terminal's to act on.
+ */
 static bool left_by_keys(const struct pty *pty) {
     if (WIFEXITED(pty->status))
         return WEXITSTATUS(pty->status) == 0;
