@@ -138,23 +138,6 @@ tests_engine_golden_test_LDADD = $(unit_libs)
 TESTS += tests/engine_golden_test
 endif
 
-# The real program in a pseudo-terminal.
-if HAVE_CMOCKA
-if HAVE_VTERM
-check_PROGRAMS += tests/screen_test
-tests_screen_test_SOURCES = tests/term/screen_test.c tests/term/pty.c tests/term/pty.h
-tests_screen_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"' -DABS_TOP_BUILDDIR='"$(abs_top_builddir)"'
-tests_screen_test_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS)
-tests_screen_test_LDADD = $(VTERM_LIBS) $(CMOCKA_LIBS)
-TESTS += tests/screen_test
-endif
-check_PROGRAMS += tests/keymap_test
-tests_keymap_test_SOURCES = tests/keymap_test.c
-tests_keymap_test_LDADD = libviews.a libsecateur.a $(CMOCKA_LIBS) $(screen_libs) $(engine_libs)
-TESTS += tests/keymap_test
-endif
-EXTRA_DIST += tests/screens
-
 if HAVE_CMOCKA
 check_PROGRAMS += tests/methods_golden_test
 tests_methods_golden_test_SOURCES = tests/methods_golden_test.c tests/golden.c tests/golden.h

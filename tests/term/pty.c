@@ -286,6 +286,8 @@ char *pty_row(struct pty *pty, int row) {
     for (int column = 0; text && column < pty->columns; column++) {
         VTermScreenCell cell;
         (void)vterm_screen_get_cell(pty->screen, (VTermPos){row, column}, &cell);
+        if (cell.chars[0] == 0)
+            text[length++] = ' ';
         for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] && cell.chars[i] != UINT32_MAX; i++)
             length += add_utf8(text + length, cell.chars[i]);
     }

@@ -1,6 +1,6 @@
 /* The real program in a real pseudo-terminal: golden screens, signals, conduct. SECATEUR_SCREENS=write makes the golden
  * screens anew. */
-#include "tests/term/pty.h"
+#include "tests/term/program.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,39 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define MODEL ABS_TOP_SRCDIR "/samples/model"
 #define SCREENS ABS_TOP_SRCDIR "/tests/screens"
-
-static char home[64];
-static unsigned home_count;
-
-/* A home of its own for each run, so that no session and no history is carried over. */
-static void fresh_home(void) {
-    (void)snprintf(home, sizeof home, "/tmp/secateur-term-%ld-%u", (long)getpid(), home_count++);
-    assert_int_equal(mkdir(home, 0700), 0);
-}
-
-static void remove_home(void) {
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", home);
-    (void)!system(command);
-}
-
-static const char *binary(void) {
-    const char *named = getenv("SECATEUR_BIN");
-    return named ? named : ABS_TOP_BUILDDIR "/secateur";
-}
-
-static const char *const color[] = {"TERM=xterm-256color", "LC_ALL=C.UTF-8", NULL};
-static const char *const light[] = {"TERM=xterm-256color", "LC_ALL=C.UTF-8", "COLORFGBG=0;15", NULL};
-static const char *const ascii[] = {"TERM=vt100", "LC_ALL=C", NULL};
-
-static void start(struct pty *pty, int rows, int columns, const char *const *environment) {
-    const char *arguments[] = {binary(), MODEL, NULL};
-    assert_true(pty_start(pty, home, rows, columns, environment, arguments));
-    assert_true(pty_wait_text(pty, "secateur", 5000));
-    (void)pty_settle(pty, 400, 5000);
-}
 
 /* ---- golden screens ---- */
 
@@ -124,12 +92,6 @@ static void test_golden_screens(void **state) {
 
 /* ---- leaving ---- */
 
-static void assert_clean(struct pty *pty, const char *what) {
-    const char *fault = NULL;
-    if (!pty_terminal_is_clean(pty, &fault))
-        fail_msg("after %s: %s", what, fault);
-}
-
 static void test_quit_key_leaves_the_terminal_as_found(void **state) {
     (void)state;
     struct pty pty;
@@ -177,26 +139,6 @@ static void test_hang_up_saves_the_work(void **state) {
     assert_true(pty_wait_text(&pty, "Earlier work was found", 5000));
     pty_send(&pty, "y");
     assert_true(pty_wait_text(&pty, "5.0", 5000));
-    pty_stop(&pty);
-    remove_home();
-}
-
-/* The program is alone in its session here, so the kernel does not let it stop; all else of the way is the same. */
-static void test_suspend_key_and_resize(void **state) {
-    (void)state;
-    struct pty pty;
-    fresh_home();
-    start(&pty, 30, 100, color);
-    pty_send(&pty, "\032");
-    pty_resize(&pty, 24, 80);
-    (void)pty_settle(&pty, 300, 3000);
-    assert_true(pty.alternate && pty.mouse);
-    pty_send(&pty, "j");
-    (void)pty_settle(&pty, 200, 2000);
-    assert_true(pty_wait_text(&pty, "secateur", 3000));
-    pty_send(&pty, "Q");
-    assert_true(pty_wait_end(&pty, 5000));
-    assert_clean(&pty, "Ctrl-Z and Q");
     pty_stop(&pty);
     remove_home();
 }
@@ -263,77 +205,15 @@ static void test_cursor_stands_on_the_active_row(void **state) {
     remove_home();
 }
 
-static void test_every_size(void **state) {
-    (void)state;
-    static const int sizes[][2] = {{1, 1},   {2, 5},   {5, 10},  {3, 200},  {50, 20},  {12, 40},   {11, 40},
-                                   {12, 39}, {13, 41}, {24, 80}, {30, 100}, {60, 200}, {200, 500}, {24, 80}};
-    static const char *const views[] = {"1", "2", "2r", "r3", "?", "1:set al"};
-    struct pty pty;
-    fresh_home();
-    start(&pty, 30, 100, color);
-    for (size_t view = 0; view < sizeof views / sizeof *views; view++) {
-        pty_send(&pty, views[view]);
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-            pty_resize(&pty, sizes[i][0], sizes[i][1]);
-            assert_true(pty_settle(&pty, 40, 1000));
-        }
-    }
-    pty_send(&pty, "\003Q");
-    assert_true(pty_wait_end(&pty, 5000));
-    assert_clean(&pty, "resizing");
-    pty_stop(&pty);
-    remove_home();
-}
-
-/* q at the first view ends the program; a ^C that comes after the terminal was given back is the terminal's to act on.
- */
-static bool left_by_keys(const struct pty *pty) {
-    if (WIFEXITED(pty->status))
-        return WEXITSTATUS(pty->status) == 0;
-    return WIFSIGNALED(pty->status) && WTERMSIG(pty->status) == SIGINT && !pty->alternate;
-}
-
-/* SECATEUR_MONKEY_SECONDS and SECATEUR_MONKEY_SEED change how long and which. */
-static void test_random_keys(void **state) {
-    (void)state;
-    static const char keys[] = "jkhlHLgG\004\025\t123=4\r5\r: \t\033/q\r nN\\\rtTUzbu\022<>Ic+-*xyor\014?A\033\003";
-    const char *seconds = getenv("SECATEUR_MONKEY_SECONDS"), *seed = getenv("SECATEUR_MONKEY_SEED");
-    uint32_t random = seed ? (uint32_t)strtoul(seed, NULL, 10) : 1;
-    double end = pty_clock() + (seconds ? strtod(seconds, NULL) : 4);
-    struct pty pty;
-    fresh_home();
-    start(&pty, 30, 100, color);
-    while (pty_clock() < end) {
-        char key[2] = {0};
-        random = random * 1664525u + 1013904223u;
-        key[0] = keys[(random >> 8) % (sizeof keys - 1)];
-        pty_send(&pty, key);
-        if ((random >> 24) % 16 == 0 && !pty_settle(&pty, 5, 200)) {
-            if (left_by_keys(&pty)) {
-                pty_stop(&pty);
-                start(&pty, 30, 100, color);
-                continue;
-            }
-            fail_msg("random keys ended the program with status %#x", (unsigned)pty.status);
-        }
-    }
-    assert_true(pty_settle(&pty, 200, 3000) || left_by_keys(&pty));
-    pty_stop(&pty);
-    remove_home();
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_screens),
         cmocka_unit_test(test_quit_key_leaves_the_terminal_as_found),
         cmocka_unit_test(test_signals_leave_the_terminal_as_found),
         cmocka_unit_test(test_hang_up_saves_the_work),
-        cmocka_unit_test(test_suspend_key_and_resize),
         cmocka_unit_test(test_idle_costs_nothing),
         cmocka_unit_test(test_environments),
         cmocka_unit_test(test_cursor_stands_on_the_active_row),
-        cmocka_unit_test(test_every_size),
-        cmocka_unit_test(test_random_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
