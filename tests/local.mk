@@ -204,3 +204,10 @@ EXTRA_DIST += tests/interchange_test.sh
 TESTS += tests/interchange_test.sh
 EXTRA_DIST += tests/eval_memory_test.sh
 LONG_TESTS += tests/eval_memory_test.sh
+check_PROGRAMS += tests/forecast_validation
+tests_forecast_validation_SOURCES = tests/forecast_validation.c tests/golden.c tests/golden.h
+tests_forecast_validation_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
+tests_forecast_validation_LDADD = libsecateur.a $(engine_libs)
+LONG_TESTS += tests/forecast_validation
+endif
+EXTRA_DIST += tests/results/forecast.md

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define INTERVAL 1.645      /* 90 % of a normal distribution */
@@ -11,6 +10,9 @@
 #define SPREAD_LEAST 0.05
 #define SLOPE_LOW 0.7 /* of log(change) over log(load) beyond the outermost anchors */
 #define SLOPE_HIGH 2.5
+/* Losses of several cuts together are less than their sum; this power of each fits trained models best
+ * (tests/results/forecast.md). */
+#define TOGETHER 0.85
 
 struct forecaster *forecaster_create(const struct sensitivity *sensitivity, struct error *error) {
     struct forecaster *forecaster = memory_alloc(1, sizeof *forecaster, error);
@@ -22,6 +24,8 @@ struct forecaster *forecaster_create(const struct sensitivity *sensitivity, stru
     (void)snprintf(forecaster->method, sizeof forecaster->method, "wanda");
     forecaster->weights = memory_alloc(sensitivity->model->matrix_count, sizeof(double), error);
     if (forecaster->weights != NULL)
+        forecaster->ratios = memory_alloc(sensitivity->model->matrix_count, sizeof *forecaster->ratios, error);
+    if (forecaster->ratios != NULL)
         return forecaster;
     forecaster_free(forecaster);
     return NULL;
@@ -34,36 +38,46 @@ void forecaster_free(struct forecaster *forecaster) {
         memory_free(forecaster->anchors[i].targets);
     memory_free(forecaster->anchors);
     memory_free(forecaster->weights);
+    memory_free(forecaster->ratios);
     memory_free(forecaster->loads);
     memory_free(forecaster->changes);
     memory_free(forecaster);
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    double first = *(const double *)a;
-    double second = *(const double *)b;
-    return (first > second) - (first < second);
-}
-
-/* The change of loss per relative error where this matrix was cut alone, as the median over its points; NaN where it
- * never was. */
-static double measured_weight(const struct sensitivity *sensitivity, size_t matrix) {
+/* The change of loss per relative error where this matrix was cut alone, in rising order of sparsity. */
+static void find_ratios(struct forecast_ratios *ratios, const struct sensitivity *sensitivity, size_t matrix) {
     const struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
-    double ratios[16];
-    size_t count = 0;
-    for (size_t i = 0; i < known->loss_count && count < 16; i++) {
+    ratios->count = 0;
+    for (size_t i = 0; i < known->loss_count && ratios->count < FORECAST_RATIOS; i++) {
         bool estimated;
         struct pattern pattern = {PATTERN_UNSTRUCTURED, 0, 0};
         const struct loss_point *point = &known->losses[i];
         double error = sensitivity_error(sensitivity, matrix, point->method, pattern, point->sparsity, &estimated);
         /* A change within its own noise still says that the weight is small: not below a tenth of the noise. */
-        if (error > 0)
-            ratios[count++] = fmax(point->change, 0.1 * point->deviation) / error;
+        double ratio = fmax(point->change, 0.1 * point->deviation) / error;
+        if (!(ratio > 0) || !isfinite(ratio))
+            continue;
+        size_t place = ratios->count++;
+        for (; place > 0 && ratios->at[place - 1] > point->sparsity; place--) {
+            ratios->at[place] = ratios->at[place - 1];
+            ratios->logarithm[place] = ratios->logarithm[place - 1];
+        }
+        ratios->at[place] = point->sparsity;
+        ratios->logarithm[place] = log(ratio);
     }
-    if (count == 0)
-        return NAN;
-    qsort(ratios, count, sizeof *ratios, compare_doubles);
-    return ratios[count / 2];
+}
+
+/* Between measured sparsities by interpolation of the logarithm, beyond them the nearest. */
+static double ratio_at(const struct forecast_ratios *ratios, double sparsity) {
+    size_t right = 0;
+    while (right < ratios->count && ratios->at[right] < sparsity)
+        right++;
+    if (right == 0)
+        return exp(ratios->logarithm[0]);
+    if (right == ratios->count)
+        return exp(ratios->logarithm[right - 1]);
+    double share = (sparsity - ratios->at[right - 1]) / (ratios->at[right] - ratios->at[right - 1]);
+    return exp(ratios->logarithm[right - 1] * (1 - share) + ratios->logarithm[right] * share);
 }
 
 static double role_mean(const double *weights, const struct model *model, enum role role, bool any) {
@@ -83,8 +97,12 @@ static void update_weights(struct forecaster *forecaster) {
     if (forecaster->weights_of == sensitivity->revision + 1)
         return;
     double roles[ROLE_COUNT];
-    for (size_t i = 0; i < model->matrix_count; i++)
-        forecaster->weights[i] = measured_weight(sensitivity, i);
+    for (size_t i = 0; i < model->matrix_count; i++) {
+        find_ratios(&forecaster->ratios[i], sensitivity, i);
+        forecaster->weights[i] = forecaster->ratios[i].count > 0
+                                     ? exp(forecaster->ratios[i].logarithm[forecaster->ratios[i].count / 2])
+                                     : NAN;
+    }
     double all = role_mean(forecaster->weights, model, ROLE_OTHER, true);
     for (int role = 0; role < ROLE_COUNT; role++)
         roles[role] = role_mean(forecaster->weights, model, (enum role)role, false);
@@ -130,7 +148,9 @@ static struct sums sum_targets(const struct forecaster *forecaster, double *bloc
             continue;
         }
         sums.error += error;
-        sums.load += forecaster->weights[i] * error;
+        const struct forecast_ratios *ratios = &forecaster->ratios[i];
+        double weight = ratios->count > 0 ? ratio_at(ratios, target->sparsity) : forecaster->weights[i];
+        sums.load += pow(weight * error, TOGETHER);
         sums.estimated = sums.estimated || estimated;
         if (block_errors != NULL && model->matrices[i].block >= 0)
             block_errors[model->matrices[i].block] += error;

@@ -1,9 +1,10 @@
 /* What a plan is expected to cost, computed without pruning; always shown apart from what was measured.
  *
- * The load of a plan is Σ c_m e_m: the relative output error expected of every matrix (sensitivity.h), weighted by how
- * much the model's loss answers to it. c_m comes from cutting that matrix alone (:measure) where this was done, else
- * from the matrices of its role that were measured, else all are equal. The change of the mean negative log-likelihood
- * is read off anchors: plans whose change was measured, joined by straight lines in log(load), log(change). */
+ * The load of a plan is Σ (c_m e_m)^0.85: the relative output error expected of every matrix (sensitivity.h), weighted
+ * by how much the model's loss answers to it. c_m comes from cutting that matrix alone (:measure) where this was done,
+ * else from the matrices of its role that were measured, else all are equal. The change of the mean negative
+ * log-likelihood is read off anchors: plans whose change was measured, joined by straight lines in log(load),
+ * log(change). */
 #ifndef SECATEUR_FORECAST_H
 #define SECATEUR_FORECAST_H
 
@@ -19,15 +20,23 @@ struct forecast_anchor {
     uint64_t tokens;        /* it was measured on */
 };
 
+#define FORECAST_RATIOS 8 /* of a matrix: more loss points are left out */
+/* What the loss of a matrix cut alone was, per relative output error, at the sparsities that were measured. */
+struct forecast_ratios {
+    double at[FORECAST_RATIOS], logarithm[FORECAST_RATIOS];
+    size_t count;
+};
+
 struct forecaster {
     const struct sensitivity *sensitivity;
     char method[24]; /* for targets that name none */
     struct forecast_anchor *anchors;
     size_t anchor_count;
-    double dense_nll;    /* mean negative log-likelihood of the dense model on the anchors' text; NaN while unknown */
-    double *weights;     /* c_m, [matrix_count] */
-    uint64_t weights_of; /* the sensitivity's revision that they were made from, + 1 */
-    double *loads;       /* of the anchors, in rising order, with their changes */
+    double dense_nll; /* mean negative log-likelihood of the dense model on the anchors' text; NaN while unknown */
+    double *weights;  /* c_m, [matrix_count] */
+    struct forecast_ratios *ratios; /* [matrix_count]: c_m by sparsity, where it was measured */
+    uint64_t weights_of;            /* the sensitivity's revision that they were made from, + 1 */
+    double *loads;                  /* of the anchors, in rising order, with their changes */
     double *changes;
     double spread; /* of log(change) about the line through the other anchors */
 };

@@ -158,6 +158,85 @@ static bool comparable(const struct measured_point *point, const char *method, s
            (!groups || pattern_equal(point->pattern, pattern));
 }
 
+/* What the diagonal leaves out. The outputs of different inputs add up coherently: ‖WX‖² is 1 + k times its diagonal
+ * estimate. Of a cut, the coherent part is taken to grow as a power of the diagonal one, (e + k e^p)/(1 + k): 2 where
+ * cut pairs are independent. One measured point tells p, and a factor for what p cannot, which fades out to 1 for the
+ * matrix cut whole, where both are exact. */
+struct coupling {
+    double k, power;
+    double factor, at; /* log of measured / expected at the diagonal estimate `at`; 0 without a point */
+};
+
+#define POWER_INDEPENDENT 2.0
+#define POWER_MOST 4.0
+#define COUPLING_LEAST 1e-3 /* of |k|: below it a power makes no difference */
+
+/* The largest power with which the estimate still rises everywhere. */
+static double power_limit(double k) {
+    return k < 0 ? fmax(1, fmin(POWER_MOST, -1 / k)) : POWER_MOST;
+}
+
+static double coupled(const struct coupling *coupling, double estimate) {
+    if (!(estimate > 0) || estimate >= 1)
+        return fmin(estimate, 1);
+    double value = (estimate + coupling->k * pow(estimate, coupling->power)) / (1 + coupling->k);
+    double share = coupling->at > 0 && estimate > coupling->at ? log(estimate) / log(coupling->at) : 1;
+    return value * exp(coupling->factor * share);
+}
+
+static struct coupling couple(const struct matrix_sensitivity *known) {
+    struct coupling coupling = {.power = POWER_INDEPENDENT};
+    if (known->exact && known->diagonal_energy > 0)
+        coupling.k = fmax(known->energy / known->diagonal_energy - 1, -0.99);
+    coupling.power = fmin(coupling.power, power_limit(coupling.k));
+    return coupling;
+}
+
+/* Makes the estimate go through one measured error. */
+static void fit_coupling(struct coupling *coupling, double estimate, double measured) {
+    if (!(estimate > 0) || estimate >= 1 || !(measured > 0))
+        return;
+    double coherent =
+        fabs(coupling->k) > COUPLING_LEAST ? (measured * (1 + coupling->k) - estimate) / coupling->k : NAN;
+    double limit = power_limit(coupling->k);
+    if (coherent > 0)
+        coupling->power = fmin(fmax(log(coherent) / log(estimate), 1), limit);
+    else if (coherent <= 0)
+        coupling->power = limit;
+    coupling->factor = log(measured / coupled(coupling, estimate));
+    coupling->at = estimate;
+}
+
+/* The point that the estimate is fitted to: of the highest sparsity, where most is cut. NULL when there is none. */
+static const struct measured_point *fitting_point(const struct matrix_sensitivity *known, const char *method,
+                                                  struct pattern pattern) {
+    const struct measured_point *best = NULL;
+    for (size_t i = 0; i < known->point_count; i++)
+        if (comparable(&known->points[i], method, pattern) &&
+            (best == NULL || known->points[i].sparsity > best->sparsity))
+            best = &known->points[i];
+    return best;
+}
+
+static struct coupling fitted_coupling(const struct matrix_sensitivity *known, const char *method,
+                                       struct pattern pattern) {
+    struct coupling coupling = couple(known);
+    const struct measured_point *point = fitting_point(known, method, pattern);
+    if (point != NULL)
+        fit_coupling(&coupling, curve_for(&known->curves[sensitivity_order(method)], point->pattern, point->sparsity),
+                     point->error);
+    return coupling;
+}
+
+double sensitivity_estimate(const struct sensitivity *sensitivity, size_t matrix, const char *method,
+                            struct pattern pattern, double sparsity) {
+    const struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
+    if (!known->known)
+        return NAN;
+    struct coupling coupling = fitted_coupling(known, method, pattern);
+    return coupled(&coupling, curve_for(&known->curves[sensitivity_order(method)], pattern, sparsity));
+}
+
 double sensitivity_error(const struct sensitivity *sensitivity, size_t matrix, const char *method,
                          struct pattern pattern, double sparsity, bool *estimated) {
     const struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
@@ -165,11 +244,12 @@ double sensitivity_error(const struct sensitivity *sensitivity, size_t matrix, c
     if (!known->known)
         return NAN;
     const struct curve *curve = &known->curves[sensitivity_order(method)];
-    double estimate = curve_for(curve, pattern, sparsity);
+    struct coupling coupling = fitted_coupling(known, method, pattern);
+    double estimate = coupled(&coupling, curve_for(curve, pattern, sparsity));
     struct correction correction = {0};
     for (size_t i = 0; i < known->point_count; i++) {
         const struct measured_point *point = &known->points[i];
-        double expected = curve_for(curve, point->pattern, point->sparsity);
+        double expected = coupled(&coupling, curve_for(curve, point->pattern, point->sparsity));
         if (!comparable(point, method, pattern) || !(expected > 0))
             continue;
         take_point(&correction, log(point->error / expected), point->sparsity, sparsity);

@@ -78,7 +78,7 @@ struct sensitivity {
     uint64_t tokens;   /* calibrated on */
     char source[256];  /* "stories.txt: 128 windows × 128 tokens, random, seed 0" */
     uint64_t corpus_hash;
-    uint64_t key; /* names what it was made from: text and settings; 0: not kept */
+    uint64_t key;      /* names what it was made from: text and settings; 0: not kept */
     uint64_t revision; /* grows with every addition */
 };
 
@@ -93,7 +93,13 @@ bool sensitivity_add_point(struct sensitivity *sensitivity, size_t matrix, const
 bool sensitivity_add_loss(struct sensitivity *sensitivity, size_t matrix, const struct loss_point *point,
                           struct error *error);
 
-/* Relative output error expected of a target, by method name: the curve of the method's order, moved on to the measured
+/* Relative output error as estimated: the diagonal's curve of the method's order, with the matrix's exact energy where
+ * that is known, through the method's one measured point of the highest sparsity where there is one. NaN while unknown.
+ */
+double sensitivity_estimate(const struct sensitivity *sensitivity, size_t matrix, const char *method,
+                            struct pattern pattern, double sparsity);
+
+/* Relative output error expected of a target, by method name: the estimate, moved on to the measured
  * points of that method where there are any (between them by interpolation in log error). NaN while unknown. *estimated
  * says that no measured point took part. */
 double sensitivity_error(const struct sensitivity *sensitivity, size_t matrix, const char *method,

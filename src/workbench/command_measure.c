@@ -112,7 +112,7 @@ static bool run_forecast(struct workbench *workbench, const struct value *values
 
 const struct command measure_commands[] = {
     {"measure", NULL, "measure what the model loses when matrices are cut, for the forecast",
-     "Cuts every matrix alone by 50 and 70 %, and all of them alike by 20 to 70 %, and runs a few windows through "
+     "Cuts every matrix alone by 70 and 85 %, and all of them alike by 20 to 70 %, and runs a few windows through "
      "what is left: the forecast of perplexity rests on these. Nothing is written; what was measured stays when the "
      "run is cancelled.",
      measure_arguments, sizeof measure_arguments / sizeof *measure_arguments, COMMAND_JOB, run_measure},

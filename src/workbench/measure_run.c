@@ -10,7 +10,7 @@
 
 /* Sparsities of the uniform plans and of the matrices that are cut alone. */
 static const double plan_levels[] = {0.2, 0.3, 0.4, 0.5, 0.6, 0.7};
-static const double matrix_levels[] = {0.5, 0.7};
+static const double matrix_levels[] = {0.7, 0.85};
 #define PLAN_LEVELS (sizeof plan_levels / sizeof *plan_levels)
 #define MATRIX_LEVELS (sizeof matrix_levels / sizeof *matrix_levels)
 
