@@ -204,6 +204,7 @@ EXTRA_DIST += tests/interchange_test.sh
 TESTS += tests/interchange_test.sh
 EXTRA_DIST += tests/eval_memory_test.sh
 LONG_TESTS += tests/eval_memory_test.sh
+if HAVE_CMOCKA
 check_PROGRAMS += tests/forecast_validation
 tests_forecast_validation_SOURCES = tests/forecast_validation.c tests/golden.c tests/golden.h
 tests_forecast_validation_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
