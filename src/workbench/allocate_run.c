@@ -57,8 +57,8 @@ bool allocate_run_is_long(const struct allocate_run *run) {
 }
 
 static bool calibrate(struct allocate_run *run, struct progress *progress, struct error *error) {
-    struct calibrate_settings settings = {.hessian = HESSIAN_AUTO,
-                                          .compute = run_compute(&run->workbench->settings, false)};
+    struct calibrate_settings settings = {
+        .hessian = HESSIAN_AUTO, .compute = run_compute(&run->workbench->settings, run->workbench->model, false)};
     settings.source = memory_copy_string(run->settings.calibrate, error);
     if (settings.source == NULL)
         return false;

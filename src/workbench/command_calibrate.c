@@ -101,7 +101,7 @@ static enum compute choose_compute(const struct workbench *workbench, const stru
     bool files = values[CALIBRATE_HESSIAN].given || values[CALIBRATE_SCALER].given || values[CALIBRATE_INPUTS].given;
     if (values[CALIBRATE_COMPUTE].given)
         (void)snprintf(settings.compute, sizeof settings.compute, "%s", values[CALIBRATE_COMPUTE].text);
-    return run_compute(&settings, files);
+    return run_compute(&settings, workbench->model, files);
 }
 
 /* "magnitude,wanda": each must be a method. */

@@ -72,7 +72,7 @@ static bool take_settings(struct evaluate_settings *settings, const struct workb
     settings->windows = values[EVAL_WINDOWS].integer;
     settings->length = values[EVAL_LENGTH].integer;
     settings->bos = (enum corpus_bos)values[EVAL_BOS].integer;
-    settings->compute = run_compute_argument(&workbench->settings, &values[EVAL_COMPUTE], true);
+    settings->compute = run_compute_argument(workbench, &values[EVAL_COMPUTE], true);
     bool ok = copy_path(&settings->source, &values[EVAL_SOURCE], error) &&
               copy_path(&settings->against, &values[EVAL_AGAINST], error) &&
               copy_path(&settings->mask, &values[EVAL_MASK], error) &&

@@ -50,7 +50,7 @@ static bool take_settings(struct measure_settings *settings, const struct workbe
         length = limit > 0 && limit < 256 ? limit : 256;
     settings->corpus =
         (struct corpus_options){.cut = CORPUS_SEQUENTIAL, .windows = values[MEASURE_WINDOWS].integer, .length = length};
-    settings->compute = run_compute(&workbench->settings, true);
+    settings->compute = run_compute(&workbench->settings, workbench->model, true);
     if (strlen(values[MEASURE_METHOD].text) >= sizeof settings->method)
         return error_set(error, ERROR_USAGE, "there is no method \"%s\"", values[MEASURE_METHOD].text);
     (void)snprintf(settings->method, sizeof settings->method, "%s", values[MEASURE_METHOD].text);

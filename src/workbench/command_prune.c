@@ -261,7 +261,7 @@ static bool run_prune(struct workbench *workbench, const struct value *values, s
     struct prune_settings settings;
     if (!take_settings(&settings, values, error))
         return false;
-    settings.compute = run_compute(&workbench->settings, settings.reference);
+    settings.compute = run_compute(&workbench->settings, workbench->model, settings.reference);
     struct plan *plan = make_plan(workbench, &settings, values, error);
     if (plan == NULL)
         return false;

@@ -33,17 +33,24 @@ void run_text_describe(struct text *text, const struct corpus *corpus) {
 
 const char *const run_compute_choices[] = {"auto", "f32", "bf16", NULL};
 
-static enum compute choose_compute(const char *name, bool exact) {
-    bool wanted = strcmp(name, "bf16") == 0 || (strcmp(name, "auto") == 0 && !exact);
+static bool stored_in_bf16(const struct model *model) {
+    for (size_t i = 0; i < model->matrix_count; i++)
+        if (model->matrices[i].prunable && model->matrices[i].tensor->dtype != DTYPE_BF16)
+            return false;
+    return true;
+}
+
+static enum compute choose_compute(const char *name, const struct model *model, bool exact) {
+    bool wanted = strcmp(name, "bf16") == 0 || (strcmp(name, "auto") == 0 && !exact && stored_in_bf16(model));
     return wanted && gemm_has_bf16() ? COMPUTE_BF16 : COMPUTE_F32;
 }
 
-enum compute run_compute(const struct settings *settings, bool exact) {
-    return choose_compute(settings->compute, exact);
+enum compute run_compute(const struct settings *settings, const struct model *model, bool exact) {
+    return choose_compute(settings->compute, model, exact);
 }
 
-enum compute run_compute_argument(const struct settings *settings, const struct value *value, bool exact) {
-    return choose_compute(value->given ? value->text : settings->compute, exact);
+enum compute run_compute_argument(const struct workbench *workbench, const struct value *value, bool exact) {
+    return choose_compute(value->given ? value->text : workbench->settings.compute, workbench->model, exact);
 }
 
 const char *run_compute_name(enum compute compute) {

@@ -16,11 +16,12 @@ bool run_text_open(struct corpus *corpus, const struct model *model, const char 
 /* "stories.txt: 128 windows of 128 tokens, random (seed 0), BOS per document; 3 bytes were not UTF-8". */
 void run_text_describe(struct text *text, const struct corpus *corpus);
 
-/* What products are made in: as --compute says; auto is f32 where results are compared with others' (exact), and bf16
- * elsewhere; never bf16 on processors that do not multiply it. */
-enum compute run_compute(const struct settings *settings, bool exact);
+/* What products are made in: as --compute says; auto is f32 where results are compared with others' (exact), and
+ * elsewhere bf16 for models whose matrices are stored so: rounding f32 or f16 weights to bf16 would be work on another
+ * model. Never bf16 on processors that do not multiply it. */
+enum compute run_compute(const struct settings *settings, const struct model *model, bool exact);
 /* As a command's own compute= says where it is given. */
-enum compute run_compute_argument(const struct settings *settings, const struct value *value, bool exact);
+enum compute run_compute_argument(const struct workbench *workbench, const struct value *value, bool exact);
 extern const char *const run_compute_choices[];     /* for that argument; NULL-terminated */
 const char *run_compute_name(enum compute compute); /* "f32", "bf16" */
 

@@ -110,8 +110,9 @@ static void mutate(struct searching *run, uint64_t *gone) {
 
 static struct stream *open_stream(const struct searching *run, const struct stage *stage,
                                   const struct weight_source *weights, struct error *error) {
-    struct stream_options options = {.compute = run_compute(&run->search->workbench->settings, false),
-                                     .weights = weights};
+    struct stream_options options = {
+        .compute = run_compute(&run->search->workbench->settings, run->search->workbench->model, false),
+        .weights = weights};
     return stream_open(run->search->workbench->model, run->corpus.ids, run->corpus.mask, stage->windows,
                        run->corpus.length, &options, error);
 }
