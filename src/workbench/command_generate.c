@@ -120,7 +120,7 @@ static bool take_options(struct generate_run *run, const struct value *values, s
                          temperature);
     run->count = (size_t)values[GENERATE_TOKENS].integer;
     run->options = (struct generate_options){
-        .compute = run_compute_argument(&run->workbench->settings, &values[GENERATE_COMPUTE], true),
+        .compute = run_compute_argument(run->workbench, &values[GENERATE_COMPUTE], true),
         .temperature = greedy ? 0 : temperature,
         .seed = (uint64_t)values[GENERATE_SEED].integer,
         .stop = -1};
