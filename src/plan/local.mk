@@ -15,6 +15,7 @@ libsecateur_a_SOURCES += \
   src/plan/selector.c src/plan/selector.h \
   src/plan/sensitivity.c src/plan/sensitivity.h \
   src/plan/snapshot.c \
+  src/plan/spectrum.c src/plan/spectrum.h \
   src/plan/strategy_alpha.c \
   src/plan/strategy_atp.c \
   src/plan/strategy_dlp.c \

@@ -117,6 +117,8 @@ static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
     sensitivity->corpus_hash = run->corpus.hash;
     sensitivity->tokens = (uint64_t)run->corpus.windows * run->corpus.length;
     sensitivity->key = find_key(run);
+    for (size_t i = 0; workbench->sensitivity != NULL && i < workbench->model->matrix_count; i++)
+        sensitivity->matrices[i].hill = workbench->sensitivity->matrices[i].hill; /* of the weights alone */
     return knowledge_replace(workbench, sensitivity, error);
 }
 

@@ -5,6 +5,7 @@ void commands_register(void) {
     command_register(model_commands, model_command_count);
     command_register(calibrate_commands, calibrate_command_count);
     command_register(measure_commands, measure_command_count);
+    command_register(spectrum_commands, spectrum_command_count);
     command_register(prune_commands, prune_command_count);
     command_register(command_plan_table, command_plan_count);
     command_register(command_tags_table, command_tags_count);

@@ -15,6 +15,8 @@ extern const struct command calibrate_commands[]; /* command_calibrate.c: calibr
 extern const size_t calibrate_command_count;
 extern const struct command measure_commands[]; /* command_measure.c: measure, forecast */
 extern const size_t measure_command_count;
+extern const struct command spectrum_commands[]; /* command_spectrum.c: spectrum */
+extern const size_t spectrum_command_count;
 extern const struct command prune_commands[]; /* command_prune.c: prune */
 extern const size_t prune_command_count;
 extern const struct command command_plan_table[]; /* command_plan.c: set, budget, undo, load, ... */

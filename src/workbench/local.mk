@@ -18,6 +18,7 @@ libsecateur_a_SOURCES += \
   src/workbench/command_plan.c \
   src/workbench/command_improve.c \
   src/workbench/command_interchange.c \
+  src/workbench/command_spectrum.c \
   src/workbench/command_tags.c \
   src/workbench/edit.c src/workbench/edit.h \
   src/workbench/command_tokenize.c \
