@@ -66,9 +66,9 @@ static void draw_names(struct canvas *plot, const struct channel *channels, size
     if (column < WIDTH)
         return;
     canvas_text(plot, 0, column, WIDTH, PAINT_DIM,
-                named->outliers > 0 ? "outlier channels (6 times the median)" : "no outlier channels");
+                named->outliers > 0 ? "outlier channels, times the median" : "no outlier channels");
     for (int i = 0; i < (int)fmin(named->outliers, CHANNELS_NAMED) && i + 1 < plot->height - 3; i++)
-        canvas_format(plot, i + 1, column, WIDTH, PAINT_POINT, "channel %-6zu rms %-9.4g %.1f times", channels[i].index,
+        canvas_format(plot, i + 1, column, WIDTH, PAINT_POINT, "channel %-6zu rms %-8.4g %5.1f×", channels[i].index,
                       channels[i].rms, median > 0 ? channels[i].rms / median : 0);
     if (named->outliers > CHANNELS_NAMED)
         canvas_format(plot, CHANNELS_NAMED + 1, column, WIDTH, PAINT_DIM, "and %.0f more",

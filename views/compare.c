@@ -101,7 +101,7 @@ static void close_compare(struct view *view) {
 static void draw_head(struct view *view, struct canvas *canvas) {
     const struct compare *compare = view->state;
     struct forecast a, b;
-    const char *names[] = {"this plan", compare->name};
+    const char *names[] = {"plan", compare->name};
     struct plan_totals total_a, total_b;
     plan_totals(&total_a, side(view, true));
     plan_totals(&total_b, side(view, false));
@@ -114,11 +114,11 @@ static void draw_head(struct view *view, struct canvas *canvas) {
     if (!known)
         return;
     used += canvas_format(canvas, 0, used + 1, canvas->width - used - 1, PAINT_TEXT,
-                          "   forecast error Σ A %.4g, B %.4g, A-B %+.4g", a.total_error, b.total_error,
+                          "   forecast Σ A %.4g, B %.4g, A-B %+.4g", a.total_error, b.total_error,
                           a.total_error - b.total_error);
     if (a.change_known && b.change_known)
-        canvas_format(canvas, 0, used + 1, canvas->width - used - 1, PAINT_TEXT, "   perplexity A %.4g, B %.4g",
-                      a.perplexity, b.perplexity);
+        canvas_format(canvas, 0, used + 1, canvas->width - used - 1, PAINT_TEXT,
+                      "   forecast perplexity A %.4g, B %.4g", a.perplexity, b.perplexity);
 }
 
 static void draw_patterns(struct view *view, struct canvas *canvas, int line, const struct model_row *row) {
@@ -167,11 +167,11 @@ static void draw_row(struct view *view, struct canvas *canvas, int line, const s
     draw_name(view, canvas, line, row, active);
     number(view, canvas, line, COLUMN_A, PAINT_NUMBER, "%.1f", 100 * a);
     number(view, canvas, line, COLUMN_B, PAINT_TEXT, "%.1f", 100 * b);
-    number(view, canvas, line, COLUMN_DIFFERENCE, PAINT_TEXT, "%+.1f", 100 * (a - b));
+    number(view, canvas, line, COLUMN_DIFFERENCE, PAINT_TEXT, a == b ? "%.1f" : "%+.1f", 100 * (a - b));
     if (table->width[COLUMN_BAR] > 0)
         chart_difference(canvas, line, table->start[COLUMN_BAR], table->width[COLUMN_BAR],
                          compare->largest > 0 ? (a - b) / compare->largest : 0);
-    number(view, canvas, line, COLUMN_EFFECT, PAINT_TEXT, "%+.4f", effect);
+    number(view, canvas, line, COLUMN_EFFECT, PAINT_TEXT, effect == 0 ? "%.4f" : "%+.4f", effect);
     draw_patterns(view, canvas, line, row);
     if (active)
         canvas_select(canvas, line);

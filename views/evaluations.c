@@ -16,7 +16,6 @@ enum {
     COLUMN_DENSE,
     COLUMN_KL,
     COLUMN_AGREEMENT,
-    COLUMN_SECONDS,
     COLUMN_COUNT
 };
 
@@ -29,7 +28,6 @@ static const struct column columns[COLUMN_COUNT] = {
     [COLUMN_DENSE] = {"dense", "dense ppl", 9, 10, 1, true},
     [COLUMN_KL] = {"kl", "KL nats", 7, 8, 2, true},
     [COLUMN_AGREEMENT] = {"top-1", "top-1 same", 10, 10, 2, true},
-    [COLUMN_SECONDS] = {"time", "time", 6, 8, 8, true},
 };
 
 struct evaluations {
@@ -96,7 +94,6 @@ static void draw_row(struct view *view, struct canvas *canvas, int line, const s
     number(view, canvas, line, COLUMN_DENSE, against, "%.4g", exp(result->dense_nll));
     number(view, canvas, line, COLUMN_KL, against, "%.4f", result->kl);
     number(view, canvas, line, COLUMN_AGREEMENT, against, "%.2f %%", 100 * result->agreement);
-    table_text(&evaluations->table, canvas, line, COLUMN_SECONDS, PAINT_DIM, text_duration(text, record->seconds));
     if (active)
         canvas_select(canvas, line);
 }

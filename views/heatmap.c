@@ -163,14 +163,13 @@ static void draw_cell(struct view *view, struct canvas *canvas, int line, int co
         bool no_room = width < CELL_WIDE && number[0] == '0' && number[1] == '.';
         chart_heat(canvas, line, column + 1, width - 2, share_of(heatmap, value), number + no_room);
     }
-    if (plan_tagged(view->workbench->plan, matrix))
-        canvas_text(canvas, line, column, 1, PAINT_TAG, canvas->glyphs->tag);
-    if (plan_target(view->workbench->plan, matrix)->locked)
-        canvas_text(canvas, line, column + width - 1, 1, PAINT_LOCK, canvas->glyphs->lock);
-    if (active) {
-        canvas_text(canvas, line, column, 1, PAINT_CURSOR, "[");
-        canvas_text(canvas, line, column + width - 1, 1, PAINT_CURSOR, "]");
-    }
+    bool tagged = plan_tagged(view->workbench->plan, matrix);
+    bool locked = plan_target(view->workbench->plan, matrix)->locked;
+    if (tagged || active)
+        canvas_text(canvas, line, column, 1, active ? PAINT_CURSOR : PAINT_TAG, tagged ? canvas->glyphs->tag : "[");
+    if (locked || active)
+        canvas_text(canvas, line, column + width - 1, 1, active ? PAINT_CURSOR : PAINT_LOCK,
+                    locked ? canvas->glyphs->lock : "]");
 }
 
 static void draw_margin(struct view *view, struct canvas *canvas, int line, int column, double value) {
@@ -344,6 +343,19 @@ static bool choose_column(struct heatmap *heatmap, const char *name, struct erro
     return true;
 }
 
+/* The cursor stays on its block. */
+static bool sort_blocks(struct view *view, bool sorted, struct error *error) {
+    struct heatmap *heatmap = view->state;
+    size_t block = view->cursor < view->rows ? heatmap->margins[view->cursor].block : 0;
+    heatmap->sorted = sorted;
+    if (!refresh(view, error))
+        return false;
+    for (size_t i = 0; i < view->rows; i++)
+        if (heatmap->margins[i].block == block)
+            view->cursor = i;
+    return true;
+}
+
 static enum view_answer command(struct view *view, const char *verb, const char *argument, struct error *error) {
     struct heatmap *heatmap = view->state;
     bool ok = true;
@@ -352,7 +364,7 @@ static enum view_answer command(struct view *view, const char *verb, const char 
     else if (!strcmp(verb, "column"))
         ok = choose_column(heatmap, argument, error);
     else if (!strcmp(verb, "sort"))
-        heatmap->sorted = strcmp(argument, "none") != 0 && !heatmap->sorted;
+        return sort_blocks(view, strcmp(argument, "none") != 0 && !heatmap->sorted, error) ? VIEW_DONE : VIEW_FAILED;
     else
         return VIEW_UNKNOWN;
     return ok && refresh(view, error) ? VIEW_DONE : VIEW_FAILED;

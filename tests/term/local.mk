@@ -19,18 +19,22 @@ endif
 # The real program in a pseudo-terminal.
 if HAVE_CMOCKA
 if HAVE_VTERM
-term_sources = tests/term/program.c tests/term/program.h tests/term/pty.c tests/term/pty.h
+term_sources = tests/term/golden_screen.c tests/term/golden_screen.h tests/term/program.c tests/term/program.h tests/term/pty.c tests/term/pty.h
 term_cppflags = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"' -DABS_TOP_BUILDDIR='"$(abs_top_builddir)"'
-check_PROGRAMS += tests/screen_test tests/conduct_test
+check_PROGRAMS += tests/screen_test tests/calibrated_test tests/conduct_test
 tests_screen_test_SOURCES = tests/term/screen_test.c $(term_sources)
 tests_screen_test_CPPFLAGS = $(term_cppflags)
 tests_screen_test_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS)
-tests_screen_test_LDADD = $(VTERM_LIBS) $(CMOCKA_LIBS)
+tests_screen_test_LDADD = $(VTERM_LIBS) $(CMOCKA_LIBS) -lm
+tests_calibrated_test_SOURCES = tests/term/calibrated_test.c $(term_sources)
+tests_calibrated_test_CPPFLAGS = $(term_cppflags)
+tests_calibrated_test_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS)
+tests_calibrated_test_LDADD = $(VTERM_LIBS) $(CMOCKA_LIBS) -lm
 tests_conduct_test_SOURCES = tests/term/conduct_test.c $(term_sources)
 tests_conduct_test_CPPFLAGS = $(term_cppflags)
 tests_conduct_test_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS)
-tests_conduct_test_LDADD = libviews.a libsecateur.a $(VTERM_LIBS) $(CMOCKA_LIBS) $(screen_libs) $(engine_libs)
-TESTS += tests/screen_test tests/conduct_test
+tests_conduct_test_LDADD = libviews.a libsecateur.a $(VTERM_LIBS) $(CMOCKA_LIBS) $(screen_libs) $(engine_libs) -lm
+TESTS += tests/screen_test tests/calibrated_test tests/conduct_test
 LONG_TESTS += tests/term/monkey_test.sh
 endif
 check_PROGRAMS += tests/keymap_test

@@ -1,5 +1,6 @@
 /* The real program in a real pseudo-terminal: golden screens, signals, conduct. SECATEUR_SCREENS=write makes the golden
  * screens anew. */
+#include "tests/term/golden_screen.h"
 #include "tests/term/program.h"
 #include <setjmp.h>
 #include <signal.h>
@@ -14,8 +15,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define SCREENS ABS_TOP_SRCDIR "/tests/screens"
-
 /* ---- golden screens ---- */
 
 static const struct {
@@ -27,64 +26,23 @@ static const struct {
     {"help", "?"},
 };
 
-static const struct {
-    const char *name;
-    int rows, columns;
-    const char *const *environment;
-} looks[] = {
-    {"80x24-ascii", 24, 80, ascii},  {"100x30-dark", 30, 100, color},  {"100x30-light", 30, 100, light},
-    {"200x60-dark", 60, 200, color}, {"200x60-light", 60, 200, light},
-};
-
-static char *read_file(const char *path) {
-    FILE *file = fopen(path, "r");
-    char *text = calloc(1, 1 << 20);
-    if (file && text)
-        (void)!fread(text, 1, (1 << 20) - 1, file);
-    if (file)
-        (void)fclose(file);
-    return text;
-}
-
-static void compare_with_golden(const char *name, const char *text) {
-    char path[512];
-    (void)snprintf(path, sizeof path, SCREENS "/%s.txt", name);
-    const char *mode = getenv("SECATEUR_SCREENS");
-    if (mode && !strcmp(mode, "write")) {
-        FILE *file = fopen(path, "w");
-        assert_non_null(file);
-        (void)fputs(text, file);
-        (void)fclose(file);
-        return;
-    }
-    char *golden = read_file(path);
-    if (strcmp(golden, text) != 0)
-        print_message("%s differs; it is now:\n%s", path, text);
-    assert_string_equal(golden, text);
-    free(golden);
-}
-
 /* The figures of a machine and a moment are no part of a golden screen. */
 static void check_shot(size_t look, size_t shot) {
     struct pty pty;
-    char name[64];
     fresh_home();
     start(&pty, looks[look].rows, looks[look].columns, looks[look].environment);
     if (!strcmp(shots[shot].name, "run"))
         assert_true(pty_wait_text(&pty, "sparsity", 5000));
     pty_send(&pty, shots[shot].keys);
     (void)pty_settle(&pty, 300, 5000);
-    char *text = pty_text(&pty, true);
-    (void)snprintf(name, sizeof name, "%s-%s", shots[shot].name, looks[look].name);
-    compare_with_golden(name, text);
-    free(text);
+    golden_screen_check(&pty, shots[shot].name, looks[look].name);
     pty_stop(&pty);
     remove_home();
 }
 
 static void test_golden_screens(void **state) {
     (void)state;
-    for (size_t look = 0; look < sizeof looks / sizeof *looks; look++)
+    for (size_t look = 0; look < LOOKS; look++)
         for (size_t shot = 0; shot < sizeof shots / sizeof *shots; shot++)
             if (strcmp(shots[shot].name, "run") != 0) /* it shows times and memory */
                 check_shot(look, shot);

@@ -1,0 +1,87 @@
+#include "tests/term/golden_screen.h"
+#include "tests/term/program.h"
+#include <ctype.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define SCREENS ABS_TOP_SRCDIR "/tests/screens"
+#define ROUNDING 2e-3 /* relative */
+
+const struct look looks[LOOKS] = {
+    {"80x24-ascii", 24, 80, ascii},  {"100x30-dark", 30, 100, color},  {"100x30-light", 30, 100, light},
+    {"200x60-dark", 60, 200, color}, {"200x60-light", 60, 200, light},
+};
+
+static char *read_file(const char *path) {
+    FILE *file = fopen(path, "r");
+    char *text = calloc(1, 1 << 20);
+    if (file && text)
+        (void)!fread(text, 1, (1 << 20) - 1, file);
+    if (file)
+        (void)fclose(file);
+    return text;
+}
+
+static const char *number_start(const char *text, const char *at) {
+    while (at > text && (isdigit((unsigned char)at[-1]) || at[-1] == '.' || at[-1] == '-'))
+        at--;
+    return at;
+}
+
+/* Whether both hold numbers here that are the same but for rounding, and equally long; then behind them. */
+static bool same_number(const char **a, const char **b, const char *text_a, const char *text_b) {
+    const char *start_a = number_start(text_a, *a), *start_b = number_start(text_b, *b);
+    char *end_a = NULL, *end_b = NULL;
+    double value_a = strtod(start_a, &end_a), value_b = strtod(start_b, &end_b);
+    bool same = end_a > *a && end_b > *b && end_a - start_a == end_b - start_b &&
+                fabs(value_a - value_b) <= ROUNDING * fmax(fabs(value_a), fabs(value_b));
+    *a = same ? end_a : *a;
+    *b = same ? end_b : *b;
+    return same;
+}
+
+static bool same_screen(const char *golden, const char *text) {
+    const char *a = golden, *b = text;
+    while (*a && *b) {
+        if (*a == *b) {
+            a++;
+            b++;
+        } else if (!same_number(&a, &b, golden, text)) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+static void write_golden(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fputs(text, file);
+    (void)fclose(file);
+}
+
+void golden_screen_check(struct pty *pty, const char *view, const char *look) {
+    char path[512];
+    const char *mode = getenv("SECATEUR_SCREENS");
+    char *text = pty_text(pty, true);
+    (void)snprintf(path, sizeof path, SCREENS "/%s-%s.txt", view, look);
+    if (mode && !strcmp(mode, "write")) {
+        write_golden(path, text);
+    } else {
+        char *golden = read_file(path);
+        bool same = same_screen(golden, text);
+        if (!same) {
+            print_message("%s differs; it is now:\n%s", path, text);
+            assert_string_equal(golden, text);
+        }
+        free(golden);
+    }
+    free(text);
+}
