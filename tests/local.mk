@@ -212,3 +212,10 @@ tests_forecast_validation_LDADD = libsecateur.a $(engine_libs)
 LONG_TESTS += tests/forecast_validation
 endif
 EXTRA_DIST += tests/results/forecast.md
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/knowledge_test
+tests_knowledge_test_SOURCES = tests/knowledge_test.c
+tests_knowledge_test_LDADD = tests/libmade.a $(unit_libs)
+TESTS += tests/knowledge_test
+endif
