@@ -365,7 +365,7 @@ static const float *find_zeros(void *context, size_t matrix) {
 static void test_other_weights(void **state) {
     struct fixture *fixture = *state;
     struct zeroed zeroed = {.model = fixture->model};
-    struct weight_source source = {find_zeros, &zeroed};
+    struct weight_source source = {.find = find_zeros, .context = &zeroed};
     struct stream_options options = {.compute = COMPUTE_F32, .weights = &source}, plain = {.compute = COMPUTE_F32};
     struct stream *stream = open_stream(fixture, &options), *dense = open_stream(fixture, &plain);
     float *before = memory_alloc((size_t)LENGTH * 32, sizeof *before, NULL);
@@ -391,7 +391,7 @@ static void test_other_weights(void **state) {
 static void test_losses(void **state) {
     struct fixture *fixture = *state;
     struct zeroed zeroed = {.model = fixture->model};
-    struct weight_source source = {find_zeros, &zeroed};
+    struct weight_source source = {.find = find_zeros, .context = &zeroed};
     struct stream_options plain = {.compute = COMPUTE_F32}, other = {.compute = COMPUTE_F32, .weights = &source};
     struct stream *a = open_stream(fixture, &plain), *b = open_stream(fixture, &other);
     struct prediction *predictions = memory_alloc((size_t)WINDOWS * LENGTH, sizeof *predictions, NULL);
