@@ -10,7 +10,6 @@ struct calibrate_paths {
     char *hessian; /* H of every distinct input, [inputs × inputs] */
     char *scaler;  /* Σx²/T for every matrix, [inputs] */
     char *inputs;  /* every distinct input itself, [tokens × inputs] */
-    char *imatrix; /* llama.cpp's importance matrix */
 };
 
 /* The rows of one distinct input of the block under work. */

@@ -14,7 +14,6 @@ void calibrate_settings_free(struct calibrate_settings *settings) {
     memory_free(settings->paths.hessian);
     memory_free(settings->paths.scaler);
     memory_free(settings->paths.inputs);
-    memory_free(settings->paths.imatrix);
     memset(settings, 0, sizeof *settings);
 }
 
@@ -102,7 +101,7 @@ static uint64_t find_key(const struct calibrate_run *run) {
 
 static bool wants_files(const struct calibrate_run *run) {
     const struct calibrate_paths *paths = &run->settings.paths;
-    return paths->hessian != NULL || paths->scaler != NULL || paths->inputs != NULL || paths->imatrix != NULL;
+    return paths->hessian != NULL || paths->scaler != NULL || paths->inputs != NULL;
 }
 
 static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
