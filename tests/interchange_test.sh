@@ -7,7 +7,7 @@ script() {
     run "$1" --script "$scratch/script" "$sample"
 }
 
-for format in dlp ratios; do
+for format in dlp owl alphapruning; do
     script 0 <<END
 set 0 25%
 set 1-5 62.5%
@@ -39,20 +39,25 @@ lock 0.q
 export-plan llm-compressor $scratch/recipe.yaml
 END
 grep -q 'mask_structure: "3:4"' "$scratch/recipe.yaml" || fail "llm-compressor: $(grep mask "$scratch/recipe.yaml")"
-says 'no place for the locks'
+says 'left out of 1 matrices: locks'
+script 0 <<END
+import llm-compressor $scratch/recipe.yaml
+write $scratch/after.csv
+END
+[ "$(column "$scratch/after.csv" pattern model.layers.0.self_attn.q_proj.weight)" = 1:4 ] || fail "llm-compressor: not 1:4"
 script 0 <<END
 set 0.q 50%
 export-plan dlp $scratch/plan
 END
-says 'one ratio for each block'
+says 'each block.s mean'
 
 echo '[0.5, 0.5]' >"$scratch/short"
 script 3 <<END
 import dlp $scratch/short
 END
-complains '2 ratios, the model 6 blocks'
+complains 'has 2 numbers; .* 6 blocks'
 script 2 <<END
-import evopress $scratch/levels
+import evopress $scratch/levels step=640
 END
 complains 'level 0'
 conclude

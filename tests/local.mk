@@ -218,4 +218,8 @@ check_PROGRAMS += tests/knowledge_test
 tests_knowledge_test_SOURCES = tests/knowledge_test.c
 tests_knowledge_test_LDADD = tests/libmade.a $(unit_libs)
 TESTS += tests/knowledge_test
+check_PROGRAMS += tests/interchange_formats_test
+tests_interchange_formats_test_SOURCES = tests/interchange_formats_test.c
+tests_interchange_formats_test_LDADD = tests/libmade.a $(unit_libs)
+TESTS += tests/interchange_formats_test
 endif

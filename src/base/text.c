@@ -54,6 +54,16 @@ void text_add(struct text *text, const char *format, ...) {
     va_end(again);
 }
 
+void text_add_exact(struct text *text, double value) {
+    char buffer[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(buffer, sizeof buffer, "%.*g", digits, value);
+        if (strtod(buffer, NULL) == value)
+            break;
+    }
+    text_add(text, "%s", buffer);
+}
+
 void text_clear(struct text *text) {
     text->length = 0;
     if (text->data != NULL)

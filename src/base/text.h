@@ -15,6 +15,8 @@ struct text {
 };
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_bytes(struct text *text, const void *bytes, size_t length);
+/* The shortest decimal that reads back as the same value. */
+void text_add_exact(struct text *text, double value);
 void text_clear(struct text *text);
 void text_free(struct text *text);
 const char *text_string(const struct text *text); /* "" when empty */

@@ -1,6 +1,5 @@
 libsecateur_a_SOURCES += \
   src/plan/allocate_group.c src/plan/allocate_group.h \
-  src/plan/interchange.c src/plan/interchange.h \
   src/plan/allocate.c src/plan/allocate.h \
   src/plan/budget.c \
   src/plan/count.c src/plan/count.h \
@@ -8,6 +7,10 @@ libsecateur_a_SOURCES += \
   src/plan/findings.c src/plan/findings.h \
   src/plan/forecast.c src/plan/forecast.h \
   src/plan/history.c \
+  src/plan/interchange.c src/plan/interchange.h src/plan/interchange_state.h \
+  src/plan/interchange_evopress.c \
+  src/plan/interchange_list.c \
+  src/plan/interchange_recipe.c src/plan/interchange_recipe_read.c \
   src/plan/knowledge_file.c src/plan/knowledge_file.h \
   src/plan/plan.c src/plan/plan.h src/plan/plan_state.h \
   src/plan/plan_csv.c src/plan/plan_csv.h \

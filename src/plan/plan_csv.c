@@ -84,26 +84,15 @@ static void add_name(struct text *text, const char *name) {
     text_add(text, "\"");
 }
 
-/* The shortest decimal that reads back as the same value. */
-static void add_number(struct text *text, double value) {
-    char buffer[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-        if (strtod(buffer, NULL) == value)
-            break;
-    }
-    text_add(text, "%s", buffer);
-}
-
 static void add_row(struct text *text, const char *name, const struct target *target) {
     char pattern[PATTERN_TEXT_SIZE];
     add_name(text, name);
     text_add(text, ",");
-    add_number(text, target->sparsity);
+    text_add_exact(text, target->sparsity);
     text_add(text, ",%s,%s,%s,", pattern_text(pattern, target->pattern), target->method, target->locked ? "yes" : "no");
-    add_number(text, target->low);
+    text_add_exact(text, target->low);
     text_add(text, ",");
-    add_number(text, target->high);
+    text_add_exact(text, target->high);
     text_add(text, "\n");
 }
 

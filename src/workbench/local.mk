@@ -10,6 +10,7 @@ libsecateur_a_SOURCES += \
   src/workbench/command_eval.c \
   src/workbench/command_general.c \
   src/workbench/command_generate.c \
+  src/workbench/command_interchange.c \
   src/workbench/command_measure.c \
   src/workbench/command_model.c \
   src/workbench/command_prune.c \
@@ -17,7 +18,6 @@ libsecateur_a_SOURCES += \
   src/workbench/command_parse.c src/workbench/command_parse.h \
   src/workbench/command_plan.c \
   src/workbench/command_improve.c \
-  src/workbench/command_interchange.c \
   src/workbench/command_spectrum.c \
   src/workbench/command_tags.c \
   src/workbench/edit.c src/workbench/edit.h \
