@@ -119,11 +119,11 @@ static bool take_options(struct generate_run *run, const struct value *values, s
         return error_set(error, ERROR_USAGE, "the temperature should be above 0, not %g; greedy is the limit",
                          temperature);
     run->count = (size_t)values[GENERATE_TOKENS].integer;
-    run->options = (struct generate_options){
-        .compute = run_compute_argument(run->workbench, &values[GENERATE_COMPUTE], true),
-        .temperature = greedy ? 0 : temperature,
-        .seed = (uint64_t)values[GENERATE_SEED].integer,
-        .stop = -1};
+    run->options =
+        (struct generate_options){.compute = run_compute_argument(run->workbench, &values[GENERATE_COMPUTE], true),
+                                  .temperature = greedy ? 0 : temperature,
+                                  .seed = (uint64_t)values[GENERATE_SEED].integer,
+                                  .stop = -1};
     return true;
 }
 

@@ -88,8 +88,8 @@ const struct command model_commands[] = {
      "Reads all weights once. The table is for people; --csv gives the columns of matrices.csv.", NULL, 0,
      COMMAND_JOB | COMMAND_SUBCOMMAND, run_stat},
     {"report", NULL, "write what is known as CSV tables into a folder",
-     "model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv. Their columns are listed "
-     "under CSV COLUMNS.",
+     "model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv; after a prune in the same "
+     "session prune.csv, which holds what prune --csv prints. Their columns are listed under CSV COLUMNS.",
      report_arguments, 2, COMMAND_JOB | COMMAND_SUBCOMMAND, run_report},
 };
 const size_t model_command_count = sizeof model_commands / sizeof *model_commands;

@@ -239,8 +239,11 @@ static bool work(void *context, struct progress *progress, struct error *error) 
 static void finished(void *context, bool ok, const struct error *error) {
     struct prune_run *run = context;
     (void)error;
-    if (ok)
+    if (ok) {
         prune_run_say(run, &run->workbench->results);
+        text_clear(&run->workbench->prune_table);
+        prune_run_table(run, &run->workbench->prune_table);
+    }
     prune_run_free(run);
 }
 

@@ -103,7 +103,7 @@ static void add_known(struct text *output, double value) {
         csv_add_number(output, value);
 }
 
-static void say_csv(const struct prune_run *run, struct text *output) {
+void prune_run_table(const struct prune_run *run, struct text *output) {
     char pattern[PATTERN_TEXT_SIZE];
     text_add(output,
              "name,method,pattern,target_sparsity,target_zeros,zeros,sparsity,damping,forecast_error,measured_error,"
@@ -123,9 +123,25 @@ static void say_csv(const struct prune_run *run, struct text *output) {
     }
 }
 
+/* Mean over the matrices whose error was measured, and how a person can see what it means for the text. */
+static void say_error(const struct prune_run *run, struct text *output) {
+    double sum = 0;
+    size_t measured = 0;
+    for (size_t i = 0; i < run->count; i++)
+        if (!isnan(run->records[i].error)) {
+            sum += run->records[i].error;
+            measured++;
+        }
+    if (measured > 0)
+        text_add(output, "measured relative output error: %.4f in the mean over %zu matrices\n", sum / (double)measured,
+                 measured);
+    text_add(output, "what it did to the text: secateur eval %s TEXT --against %s\n", run->target,
+             run->workbench->model->checkpoint->path);
+}
+
 void prune_run_say(const struct prune_run *run, struct text *output) {
     if (run->workbench->settings.csv) {
-        say_csv(run, output);
+        prune_run_table(run, output);
         return;
     }
     uint64_t zeros = 0;
@@ -142,4 +158,5 @@ void prune_run_say(const struct prune_run *run, struct text *output) {
              "%s: %zu matrices pruned; %llu of their %llu weights are zero (%.3f %%), counted in the written files\n",
              run->target, run->count, (unsigned long long)zeros, (unsigned long long)weights,
              100 * (double)zeros / (double)weights);
+    say_error(run, output);
 }

@@ -45,6 +45,8 @@ uint64_t prune_run_zeros(const float *weights, size_t count);
 /* prune_record.c: secateur.json, and what the user is told: text for people, or one CSV row for each matrix. */
 char *prune_run_json(const struct prune_run *run, struct error *error);
 void prune_run_say(const struct prune_run *run, struct text *output);
+/* prune.csv: a row for each matrix. */
+void prune_run_table(const struct prune_run *run, struct text *output);
 
 /* Text that stands for everything that decides the written bytes: source, tasks, settings, version. */
 bool prune_run_fingerprint(struct text *fingerprint, const struct prune_run *run, struct error *error);

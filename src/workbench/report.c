@@ -108,6 +108,11 @@ static void make_evaluations(struct text *output, struct workbench *workbench, c
     report_evaluations(output, workbench);
 }
 
+static void make_prune(struct text *output, struct workbench *workbench, const struct plan *plan) {
+    (void)plan;
+    text_add_bytes(output, text_string(&workbench->prune_table), workbench->prune_table.length);
+}
+
 static void make_plan(struct text *output, struct workbench *workbench, const struct plan *plan) {
     struct target *targets = memory_alloc(workbench->model->matrix_count, sizeof *targets, NULL);
     output->failed = output->failed || targets == NULL;
@@ -152,13 +157,19 @@ bool report_write(struct workbench *workbench, const struct plan *plan, const ch
     static const struct {
         const char *name;
         void (*make)(struct text *output, struct workbench *workbench, const struct plan *plan);
-    } tables[] = {
-        {"model.csv", make_model},           {"blocks.csv", make_blocks},           {"matrices.csv", make_matrices},
-        {"histograms.csv", make_histograms}, {"evaluations.csv", make_evaluations}, {"plan.csv", make_plan}};
+    } tables[] = {{"model.csv", make_model},
+                  {"blocks.csv", make_blocks},
+                  {"matrices.csv", make_matrices},
+                  {"histograms.csv", make_histograms},
+                  {"evaluations.csv", make_evaluations},
+                  {"plan.csv", make_plan},
+                  {"prune.csv", make_prune}};
     bool ok = file_make_folders(folder, error);
     for (size_t i = 0; ok && i < sizeof tables / sizeof *tables; i++) {
         struct text table = {0};
         tables[i].make(&table, workbench, plan);
+        if (table.length == 0 && !table.failed)
+            continue; /* nothing of the kind was done */
         ok = table.failed ? error_set(error, ERROR_MEMORY, "no memory for %s", tables[i].name)
                           : write_table(folder, tables[i].name, &table, error);
         text_free(&table);

@@ -49,6 +49,7 @@ void workbench_close(struct workbench *workbench) {
     memory_free(workbench->evaluations);
     memory_free(workbench->run_rows);
     text_free(&workbench->results);
+    text_free(&workbench->prune_table);
     (void)pthread_mutex_destroy(&workbench->mutex);
     memory_free(workbench);
 }

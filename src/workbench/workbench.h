@@ -44,6 +44,7 @@ struct workbench {
     void *screen;       /* the terminal, for COMMAND_SCREEN handlers; NULL without one */
     struct text
         results; /* what ended jobs have to say to the user, line by line: the screen shows it, scripts print it */
+    struct text prune_table; /* prune.csv of the last finished run */
     bool quit;
 };
 
