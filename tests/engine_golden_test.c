@@ -258,6 +258,8 @@ static size_t list_families(struct CMUnitTest *tests, size_t room) {
         char *folder = file_join("golden", names[i], NULL);
         if (present(folder, "logits.npy"))
             tests[used++] = (struct CMUnitTest){.name = folder, .test_func = test_family, .initial_state = folder};
+        else
+            memory_free(folder);
     }
     file_list_free(names, count);
     memory_free(golden);

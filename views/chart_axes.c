@@ -183,7 +183,7 @@ static void plot_sign(struct plot *plot, double x, double y, enum paint paint, c
 }
 
 static void plot_curve(struct plot *plot, const struct chart_line *curve) {
-    int from[2], to[2];
+    int from[2] = {0}, to[2] = {0};
     bool joined = false;
     for (size_t i = 0; i < curve->count; i++) {
         if (curve->points) {

@@ -44,7 +44,7 @@ void table_layout(struct table *table, int width) {
     for (size_t i = 0; i < table->count; i++)
         if (!(table->hidden >> i & 1) || table->columns[i].rank == 0)
             shown |= UINT32_C(1) << i;
-    uint32_t fewer = shown;
+    uint32_t fewer;
     while (needed(table, shown) > width && (fewer = without_highest_rank(table, shown)) != 0)
         shown = fewer;
     for (size_t i = 0; i < table->count; i++)

@@ -75,6 +75,7 @@ bool terminal_start(struct error *error) {
     if (setupterm(NULL, STDOUT_FILENO, &status) != OK)
         return error_set(error, ERROR_USAGE, "the terminal type \"%s\" (TERM) is not known here", name ? name : "");
     size_t restore = build_restore();
+    (void)del_curterm(cur_term); /* newterm makes its own */
     if (!signals_start(&found, restore_buffer, restore, error))
         return false;
     /* curses leaves our SIGTSTP, SIGINT and SIGTERM alone because they are not at their defaults */

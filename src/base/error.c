@@ -1,4 +1,7 @@
 #include "base/error.h"
+#undef error_set
+#undef error_prefix
+#undef error_set_errno
 
 #include <errno.h>
 #include <stdarg.h>

@@ -32,6 +32,13 @@ bool error_prefix(struct error *error, const char *format, ...) __attribute__((f
 bool error_set_errno(struct error *error, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Clang's analyser looks at one file at a time; this tells it what the three above return. */
+#ifdef __clang_analyzer__
+#define error_set(...) (error_set(__VA_ARGS__), false)
+#define error_prefix(...) (error_prefix(__VA_ARGS__), false)
+#define error_set_errno(...) (error_set_errno(__VA_ARGS__), false)
+#endif
+
 /* The process's exit status for an error: 0 ok, 1 failure, 2 usage, 3 bad input file, 4 cancelled with partial result.
  */
 int error_exit_status(const struct error *error);

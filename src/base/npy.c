@@ -129,7 +129,7 @@ static uint64_t load_bits(const struct npy *npy, size_t index) {
 }
 
 static int64_t sign_extend(uint64_t bits, size_t bytes) {
-    uint64_t sign = (uint64_t)1 << (8 * bytes - 1);
+    uint64_t sign = (uint64_t)1 << (8 * bytes - 1); /* NOLINT: of 1, 2, 4 or 8 bytes */
     return (int64_t)((bits ^ sign) - sign);
 }
 

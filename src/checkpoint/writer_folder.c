@@ -19,7 +19,7 @@ static json_t *describe(const struct tensor *tensor, const struct writer_tensor 
     for (int i = 0; i < tensor->rank; i++)
         (void)json_array_append_new(shape, json_integer(tensor->shape[i]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_info(out->dtype)->name, "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)(begin + out->bytes));
+                     (json_int_t)begin, (json_int_t)begin + (json_int_t)out->bytes);
 }
 
 static char *dump_header(const struct writer *writer, size_t file) {

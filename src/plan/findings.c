@@ -313,7 +313,8 @@ bool findings_make(struct findings *findings, const struct gathering *gathering,
         study.weights = memory_alloc_aligned(largest, sizeof *study.weights, error);
     if (study.weights != NULL)
         study.changed = memory_alloc_aligned(largest, sizeof *study.changed, error);
-    bool ok = study.changed != NULL && find_inputs(findings, gathering, options->spectrum, progress, error) &&
+    bool ok = findings->matrices != NULL && study.changed != NULL &&
+              find_inputs(findings, gathering, options->spectrum, progress, error) &&
               find_whole(&findings->whole, gathering, error) && study_matrices(findings, gathering, &study, error);
     memory_free(study.weights);
     memory_free(study.changed);

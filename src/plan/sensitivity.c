@@ -59,7 +59,7 @@ void sensitivity_free(struct sensitivity *sensitivity) {
         memory_free(sensitivity->matrices[i].points);
         memory_free(sensitivity->matrices[i].losses);
     }
-    for (size_t i = 0; i < sensitivity->input_count; i++) {
+    for (size_t i = 0; sensitivity->inputs != NULL && i < sensitivity->input_count; i++) {
         memory_free(sensitivity->inputs[i].sum);
         memory_free(sensitivity->inputs[i].sum_squares);
     }

@@ -90,7 +90,7 @@ static bool run_parsed(struct workbench *workbench, const struct command *comman
         plan_rollback(workbench->plan);
     if (ok && workbench != NULL && (command->flags & (COMMAND_EDIT | COMMAND_RECORD)) != 0)
         session_record(workbench->session, line);
-    if (ok && (command->flags & COMMAND_JOB) != 0 && !workbench->settings.interactive)
+    if (ok && workbench != NULL && (command->flags & COMMAND_JOB) != 0 && !workbench->settings.interactive)
         ok = finish_jobs(workbench, output, error);
     return ok;
 }

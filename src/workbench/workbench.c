@@ -11,6 +11,20 @@
 
 #define SCRIPT_BYTES ((size_t)16 << 20)
 
+static bool open_parts(struct workbench *workbench, const char *path, struct error *error) {
+    struct model *model = workbench->model = model_open(path, error);
+    if (model == NULL)
+        return false;
+    workbench->plan = plan_create(model, error);
+    if (workbench->plan != NULL)
+        workbench->session = session_open(model, workbench->settings.interactive, error);
+    if (workbench->session != NULL)
+        workbench->summaries = memory_alloc(model->matrix_count, sizeof(struct summary *), error);
+    if (workbench->summaries != NULL)
+        workbench->jobs = jobs_create(error);
+    return workbench->jobs != NULL;
+}
+
 struct workbench *workbench_open(const char *path, const struct settings *settings, struct error *error) {
     struct workbench *workbench = memory_alloc(1, sizeof *workbench, error);
     if (workbench == NULL)
@@ -19,19 +33,11 @@ struct workbench *workbench_open(const char *path, const struct settings *settin
     (void)pthread_mutex_init(&workbench->mutex, NULL);
     parallel_set_threads(settings->threads);
     memory_set_limit(settings->memory);
-    workbench->model = model_open(path, error);
-    if (workbench->model != NULL)
-        workbench->plan = plan_create(workbench->model, error);
-    if (workbench->plan != NULL)
-        workbench->session = session_open(workbench->model, settings->interactive, error);
-    if (workbench->session != NULL)
-        workbench->summaries = memory_alloc(workbench->model->matrix_count, sizeof(struct summary *), error);
-    if (workbench->summaries != NULL)
-        workbench->jobs = jobs_create(error);
-    if (workbench->jobs != NULL && settings->interactive)
-        (void)calibration_cache_load_latest(workbench);
-    if (workbench->jobs != NULL)
+    if (open_parts(workbench, path, error)) {
+        if (settings->interactive)
+            (void)calibration_cache_load_latest(workbench);
         return workbench;
+    }
     workbench_close(workbench);
     return NULL;
 }
