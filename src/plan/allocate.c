@@ -25,7 +25,8 @@ const struct strategy strategy_table[] = {
     {"influence", "blocks that change the hidden state less are cut more", "Men et al. 2024, arXiv 2403.03853 (BI)",
      STRATEGY_NEEDS_CALIBRATION, FIT_SHIFT, "spread: half the range of densities over blocks", 0.1, strategy_influence},
     {"knapsack", "least forecast error for the budget: equal marginal error everywhere",
-     "Lagrangian; Frantar, Alistarh 2022 (SPDY)", STRATEGY_NEEDS_CALIBRATION, FIT_SHIFT, NULL, 0, strategy_knapsack},
+     "Lagrangian; Frantar, Alistarh 2022 (SPDY)", STRATEGY_NEEDS_CALIBRATION, FIT_SHIFT,
+     "range: how far a matrix may stand from the budget", 0.15, strategy_knapsack},
 };
 
 const size_t strategy_count = sizeof strategy_table / sizeof *strategy_table;

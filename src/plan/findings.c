@@ -351,6 +351,8 @@ void findings_free(struct findings *findings) {
 static void publish_matrix(struct matrix_sensitivity *known, struct matrix_sensitivity *found) {
     found->losses = known->losses;
     found->loss_count = known->loss_count;
+    found->slopes = known->slopes;
+    found->slope_count = known->slope_count;
     found->hill = known->hill;
     memory_free(known->curves);
     memory_free(known->points);

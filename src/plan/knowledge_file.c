@@ -5,7 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-static const char magic[24] = "secateur calibration 1\n";
+static const char magic[24] = "secateur calibration 2\n";
 
 /* One walk over all fields serves both directions. */
 struct archive {
@@ -102,6 +102,16 @@ static void pass_losses(struct archive *archive, struct matrix_sensitivity *matr
         archive->failed = memchr(matrix->losses[i].method, '\0', sizeof matrix->losses[i].method) == NULL;
 }
 
+static void pass_slopes(struct archive *archive, struct matrix_sensitivity *matrix) {
+    uint64_t count = matrix->slope_count;
+    PASS(archive, count);
+    matrix->slopes = pass_array(archive, matrix->slopes, (size_t)count, sizeof *matrix->slopes);
+    matrix->slope_count = matrix->slopes != NULL ? (size_t)count : 0;
+    for (size_t i = 0; archive->out == NULL && !archive->failed && i < matrix->slope_count; i++)
+        archive->failed = memchr(matrix->slopes[i].method, '\0', sizeof matrix->slopes[i].method) == NULL ||
+                          !(matrix->slopes[i].step > 0);
+}
+
 static void pass_matrix(struct archive *archive, struct matrix_sensitivity *matrix) {
     pass_flag(archive, &matrix->known);
     pass_flag(archive, &matrix->exact);
@@ -111,6 +121,7 @@ static void pass_matrix(struct archive *archive, struct matrix_sensitivity *matr
     archive->failed = archive->failed || (matrix->known && matrix->curves == NULL);
     pass_points(archive, matrix);
     pass_losses(archive, matrix);
+    pass_slopes(archive, matrix);
     PASS(archive, matrix->metric_sum);
     PASS(archive, matrix->metric_median);
     PASS(archive, matrix->outliers);

@@ -58,6 +58,7 @@ void sensitivity_free(struct sensitivity *sensitivity) {
         memory_free(sensitivity->matrices[i].curves);
         memory_free(sensitivity->matrices[i].points);
         memory_free(sensitivity->matrices[i].losses);
+        memory_free(sensitivity->matrices[i].slopes);
     }
     for (size_t i = 0; sensitivity->inputs != NULL && i < sensitivity->input_count; i++) {
         memory_free(sensitivity->inputs[i].sum);
@@ -116,6 +117,38 @@ bool sensitivity_add_loss(struct sensitivity *sensitivity, size_t matrix, const 
     known->losses = losses;
     known->losses[known->loss_count++] = *point;
     return true;
+}
+
+bool sensitivity_add_slope(struct sensitivity *sensitivity, size_t matrix, const struct slope_point *point,
+                           struct error *error) {
+    struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
+    sensitivity->revision++;
+    for (size_t i = 0; i < known->slope_count; i++)
+        if (strcmp(known->slopes[i].method, point->method) == 0 && known->slopes[i].base == point->base) {
+            known->slopes[i] = *point;
+            return true;
+        }
+    struct slope_point *slopes = memory_resize(known->slopes, known->slope_count + 1, sizeof *slopes, error);
+    if (slopes == NULL)
+        return false;
+    known->slopes = slopes;
+    known->slopes[known->slope_count++] = *point;
+    return true;
+}
+
+const struct slope_point *sensitivity_slope(const struct sensitivity *sensitivity, size_t matrix, const char *method,
+                                            double sparsity) {
+    const struct matrix_sensitivity *known = &sensitivity->matrices[matrix];
+    const struct slope_point *nearest = NULL;
+    double distance = SLOPE_REACH + 1e-9;
+    for (size_t i = 0; i < known->slope_count; i++) {
+        double away = fabs(known->slopes[i].base - sparsity);
+        if (strcmp(known->slopes[i].method, method) != 0 || away >= distance)
+            continue;
+        nearest = &known->slopes[i];
+        distance = away;
+    }
+    return nearest;
 }
 
 enum curve_order sensitivity_order(const char *method) {

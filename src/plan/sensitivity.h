@@ -27,6 +27,15 @@ struct loss_point {
     double deviation; /* standard error of it */
 };
 
+/* What the whole model loses around the plan that cuts all matrices to `base`: with this one at base - step, base and
+ * base + step. Changes of the mean negative log-likelihood per token, in nats. Near a plan that cuts much, this is what
+ * a matrix is worth; its cut alone, in a dense model, says little of it. */
+struct slope_point {
+    char method[24];
+    double base, step;
+    double below, level, above;
+};
+
 struct matrix_sensitivity {
     bool known;
     bool exact;             /* energy from the full Hessian, not from its diagonal */
@@ -37,6 +46,8 @@ struct matrix_sensitivity {
     size_t point_count;
     struct loss_point *losses;
     size_t loss_count;
+    struct slope_point *slopes;
+    size_t slope_count;
     double metric_sum; /* Σ |w| ‖X_j‖, ‖X_j‖ = sqrt(Σx²/T): Wanda's scores, for OWL and DLP */
     double metric_median;
     double outliers[SENSITIVITY_OUTLIER_LEVELS]; /* how many of its weights are OWL outliers of its block */
@@ -92,6 +103,13 @@ bool sensitivity_add_point(struct sensitivity *sensitivity, size_t matrix, const
                            struct error *error);
 bool sensitivity_add_loss(struct sensitivity *sensitivity, size_t matrix, const struct loss_point *point,
                           struct error *error);
+
+bool sensitivity_add_slope(struct sensitivity *sensitivity, size_t matrix, const struct slope_point *point,
+                           struct error *error);
+/* The one of this method whose base is nearest to `sparsity`; NULL when none is within SLOPE_REACH. */
+#define SLOPE_REACH 0.1
+const struct slope_point *sensitivity_slope(const struct sensitivity *sensitivity, size_t matrix, const char *method,
+                                            double sparsity);
 
 /* Relative output error as estimated: the diagonal's curve of the method's order, with the matrix's exact energy where
  * that is known, through the method's one measured point of the highest sparsity where there is one. NaN while unknown.

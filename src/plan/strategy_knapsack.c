@@ -2,6 +2,8 @@
 #include "plan/allocate.h"
 #include <math.h>
 
+#define RANGE 0.15 /* of sparsity about the budget */
+
 /* One matrix's forecast cost at sparsities i / 256, made convex: its lower hull. On the hull every matrix at equal
  * marginal cost per weight is the least total cost for the budget (Lagrange). */
 struct hull {
@@ -25,6 +27,36 @@ static void make_convex(struct hull *hull) {
             hull->cost[i] = hull->cost[from] + slope * (double)(i - from);
         from = best;
     }
+}
+
+/* Measured near the budget: a parabola through the three plans, with at least as much bend as the steepest allowed move
+ * takes, so that noise does not send a matrix to the end of its range. */
+static void fill_measured(struct hull *hull, const struct slope_point *slope, double bend) {
+    double steepness = (slope->above - slope->below) / (2 * slope->step);
+    double curvature = (slope->above + slope->below - 2 * slope->level) / (slope->step * slope->step);
+    curvature = fmax(curvature, bend);
+    for (size_t point = 0; point < CURVE_POINTS; point++) {
+        double away = (double)point / (CURVE_POINTS - 1) - slope->base;
+        hull->cost[point] = steepness * away + curvature * away * away / 2;
+    }
+}
+
+static const struct slope_point *slope_of(const struct allocation *allocation, size_t i) {
+    const struct target *target = plan_target(allocation->plan, allocation->matrices[i]);
+    const char *method = target->method[0] != '\0' ? target->method : allocation->forecaster->method;
+    return sensitivity_slope(allocation->sensitivity, allocation->matrices[i], method, allocation->budget);
+}
+
+/* The least curvature: with it the mean slope moves a matrix by `range`. NaN when some matrix has not been measured. */
+static double find_bend(const struct allocation *allocation, double range) {
+    double sum = 0;
+    for (size_t i = 0; i < allocation->count; i++) {
+        const struct slope_point *slope = slope_of(allocation, i);
+        if (slope == NULL)
+            return NAN;
+        sum += fabs(slope->above - slope->below) / (2 * slope->step);
+    }
+    return sum / (double)allocation->count / range;
 }
 
 static bool fill_hull(struct hull *hull, const struct allocation *allocation, size_t i, struct error *error) {
@@ -75,11 +107,37 @@ static void find_price(struct allocation *allocation, const struct hull *hulls) 
     (void)total_at(allocation, hulls, high);
 }
 
+/* Estimates grow doubtful far from the budget, and the optimum seeks out where they err. Not where bounds and locks
+ * leave no room for the budget so near. */
+static void narrow_bounds(struct allocation *allocation, double range) {
+    double low = 0, high = 0;
+    for (size_t i = 0; i < allocation->count; i++) {
+        low += allocation->sizes[i] * fmax(allocation->lows[i], fmin(allocation->budget - range, allocation->highs[i]));
+        high +=
+            allocation->sizes[i] * fmin(allocation->highs[i], fmax(allocation->budget + range, allocation->lows[i]));
+    }
+    if (allocation->wanted < low || allocation->wanted > high)
+        return;
+    for (size_t i = 0; i < allocation->count; i++) {
+        double floor = fmin(allocation->budget - range, allocation->highs[i]);
+        double ceiling = fmax(allocation->budget + range, allocation->lows[i]);
+        allocation->lows[i] = fmax(allocation->lows[i], floor);
+        allocation->highs[i] = fmin(allocation->highs[i], ceiling);
+    }
+}
+
 bool strategy_knapsack(struct allocation *allocation, struct error *error) {
     struct hull *hulls = memory_alloc(allocation->count, sizeof *hulls, error);
     bool ok = hulls != NULL;
-    for (size_t i = 0; ok && i < allocation->count; i++)
-        ok = fill_hull(&hulls[i], allocation, i, error);
+    double range = allocation_parameter(allocation, RANGE);
+    double bend = find_bend(allocation, range);
+    narrow_bounds(allocation, range);
+    for (size_t i = 0; ok && i < allocation->count; i++) {
+        if (isnan(bend))
+            ok = fill_hull(&hulls[i], allocation, i, error);
+        else
+            fill_measured(&hulls[i], slope_of(allocation, i), bend);
+    }
     if (ok)
         find_price(allocation, hulls);
     memory_free(hulls);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEASURE_SOURCE, MEASURE_WINDOWS, MEASURE_LENGTH, MEASURE_METHOD, MEASURE_MATRICES };
+enum { MEASURE_SOURCE, MEASURE_WINDOWS, MEASURE_LENGTH, MEASURE_METHOD, MEASURE_MATRICES, MEASURE_AROUND };
 
 static const struct argument measure_arguments[] = {
     [MEASURE_SOURCE] = {.name = "source",
@@ -39,6 +39,10 @@ static const struct argument measure_arguments[] = {
                           .kind = ARGUMENT_SELECTOR,
                           .fallback = "all",
                           .help = "which matrices are cut one by one"},
+    [MEASURE_AROUND] = {.name = "around",
+                        .kind = ARGUMENT_FRACTION,
+                        .help = "also move each matrix while all others stand at this sparsity: what knapsack goes by "
+                                "near that budget"},
 };
 
 static bool take_settings(struct measure_settings *settings, const struct workbench *workbench,
@@ -50,6 +54,9 @@ static bool take_settings(struct measure_settings *settings, const struct workbe
         length = limit > 0 && limit < 256 ? limit : 256;
     settings->corpus =
         (struct corpus_options){.cut = CORPUS_SEQUENTIAL, .windows = values[MEASURE_WINDOWS].integer, .length = length};
+    settings->around = values[MEASURE_AROUND].given ? values[MEASURE_AROUND].number : 0;
+    if (settings->around >= 1)
+        return error_set(error, ERROR_USAGE, "around= should be a sparsity below 100 %%");
     settings->compute = run_compute(&workbench->settings, workbench->model, true);
     if (strlen(values[MEASURE_METHOD].text) >= sizeof settings->method)
         return error_set(error, ERROR_USAGE, "there is no method \"%s\"", values[MEASURE_METHOD].text);
@@ -67,8 +74,9 @@ static void finished(void *context, bool ok, const struct error *error) {
     struct measure_run *run = context;
     (void)error;
     if (ok)
-        text_add(&run->workbench->results, "measured: %zu plans and %zu cuts of single matrices on %llu tokens\n",
-                 run->plans, run->losses, (unsigned long long)run->corpus.windows * run->corpus.length);
+        text_add(&run->workbench->results,
+                 "measured: %zu plans, %zu cuts of single matrices and %zu slopes on %llu tokens\n", run->plans,
+                 run->losses, run->slopes, (unsigned long long)run->corpus.windows * run->corpus.length);
     measure_run_free(run);
 }
 

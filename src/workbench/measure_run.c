@@ -134,6 +134,65 @@ static bool probe_each(struct measure_run *run, struct probe *probe, struct prog
     return ok;
 }
 
+/* ---- matrices among others that are cut ---- */
+
+#define SLOPE_STEP 0.1 /* of sparsity, below and above; less where there is no room */
+
+static void fill_uniform(struct target *targets, const struct model *model, double sparsity, const char *method) {
+    for (size_t i = 0; i < model->matrix_count; i++) {
+        targets[i] = plan_default_target();
+        targets[i].sparsity = model->matrices[i].prunable ? sparsity : 0;
+        (void)snprintf(targets[i].method, sizeof targets[i].method, "%s", method);
+    }
+}
+
+static bool probe_at(struct measure_run *run, double *level, struct probe *probe, struct target *targets, size_t matrix,
+                     double sparsity, struct progress *progress, struct error *error) {
+    struct probe_change change;
+    double before = targets[matrix].sparsity;
+    targets[matrix].sparsity = sparsity;
+    bool ok = probe_plan(&change, probe, targets, run->settings.method, progress, error);
+    targets[matrix].sparsity = before;
+    *level = change.change;
+    return ok;
+}
+
+static bool probe_slope(struct measure_run *run, struct probe *probe, struct target *targets, size_t matrix,
+                        double level, struct progress *progress, struct error *error) {
+    struct workbench *workbench = run->workbench;
+    struct slope_point point = {.base = run->settings.around, .step = SLOPE_STEP, .level = level};
+    point.step = point.base + point.step >= 1 ? (1 - point.base) / 2 : point.step;
+    point.step = point.base - point.step <= 0 ? point.base / 2 : point.step;
+    (void)snprintf(point.method, sizeof point.method, "%s", run->settings.method);
+    job_stage(workbench->jobs, "%s around %.4g %%", workbench->model->matrices[matrix].name, 100 * point.base);
+    if (!probe_at(run, &point.below, probe, targets, matrix, point.base - point.step, progress, error) ||
+        !probe_at(run, &point.above, probe, targets, matrix, point.base + point.step, progress, error))
+        return false;
+    (void)pthread_mutex_lock(&workbench->mutex);
+    bool ok = sensitivity_add_slope(workbench->sensitivity, matrix, &point, error);
+    changed(run);
+    run->slopes++;
+    return ok;
+}
+
+static bool probe_slopes(struct measure_run *run, struct probe *probe, struct progress *progress, struct error *error) {
+    const struct model *model = run->workbench->model;
+    struct probe_change level = {0};
+    if (run->settings.around <= 0)
+        return true;
+    struct target *targets = memory_alloc(model->matrix_count, sizeof *targets, error);
+    bool ok = targets != NULL;
+    if (ok) {
+        fill_uniform(targets, model, run->settings.around, run->settings.method);
+        ok = probe_plan(&level, probe, targets, run->settings.method, progress, error);
+    }
+    for (size_t i = 0; ok && i < run->settings.count; i++)
+        if (model->matrices[run->settings.matrices[i]].prunable)
+            ok = probe_slope(run, probe, targets, run->settings.matrices[i], level.change, progress, error);
+    memory_free(targets);
+    return ok;
+}
+
 /* ---- all ---- */
 
 static void set_total(const struct measure_run *run, const struct probe *probe, struct progress *progress) {
@@ -141,6 +200,8 @@ static void set_total(const struct measure_run *run, const struct probe *probe, 
     uint64_t total = (2 + PLAN_LEVELS) * probe_plan_work(probe);
     for (size_t i = 0; i < run->settings.count; i++)
         total += MATRIX_LEVELS * probe_matrix_work(probe, model->matrices[run->settings.matrices[i]].block);
+    if (run->settings.around > 0)
+        total += (1 + 2 * run->settings.count) * probe_plan_work(probe);
     atomic_store(&progress->total, total);
 }
 
@@ -168,7 +229,8 @@ bool measure_run_work(struct measure_run *run, struct progress *progress, struct
                       run->settings.compute, progress, error))
         return false;
     set_total(run, &probe, progress);
-    bool ok = probe_uniform(run, &probe, progress, error) && probe_each(run, &probe, progress, error);
+    bool ok = probe_uniform(run, &probe, progress, error) && probe_each(run, &probe, progress, error) &&
+              probe_slopes(run, &probe, progress, error);
     probe_free(&probe);
     ok = ok && calibration_cache_save(workbench, error);
     if (!ok && error->code == ERROR_CANCELLED)

@@ -14,6 +14,7 @@ struct measure_settings {
     char method[24];
     size_t *matrices; /* to cut one by one */
     size_t count;
+    double around; /* sparsity of the uniform plan around which they are moved as well; 0: not */
 };
 void measure_settings_free(struct measure_settings *settings);
 
@@ -21,7 +22,7 @@ struct measure_run {
     struct workbench *workbench;
     struct measure_settings settings; /* owned */
     struct corpus corpus;
-    size_t plans, losses; /* measured so far */
+    size_t plans, losses, slopes; /* measured so far */
 };
 
 /* Takes over what settings own, on failure too. */
