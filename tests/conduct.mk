@@ -5,3 +5,6 @@ tests_memory_fault_test_SOURCES = tests/memory_fault_test.c tests/made_folder.c 
 tests_memory_fault_test_LDADD = $(unit_libs)
 TESTS += tests/memory_fault_test
 endif
+
+EXTRA_DIST += tests/tree_test.sh
+TESTS += tests/tree_test.sh

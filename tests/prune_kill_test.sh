@@ -1,52 +1,85 @@
 #!/bin/bash
 # A run killed at random moments: the source is as it was, the target absent or whole, and the next run finishes with the
-# same bytes. KILLS says how often; SEED makes it repeatable.
+# same bytes; by magnitude and by a method that needs data. KILLS says how often; SEED makes it repeatable.
 . "${srcdir:-.}/tests/shell.sh"
 RANDOM=${SEED:-7}
 kills=${KILLS:-12}
-
-# A source large enough to be caught in the middle: the sample's blocks many times over would need a generator, so the
-# largest model that there is without one is used, and the moments are spread over the time that a whole run takes.
 source=$scratch/source
 cp -r "$sample" "$source"
 chmod -R u+w "$source"
 before=$(cat "$source"/* | sha256sum)
 
-started=$(date +%s%N)
-run 0 prune "$source" "$scratch/expected" --sparsity 50%
-took=$(($(date +%s%N) - started))
-expected=$(sha256sum <"$scratch/expected/model.safetensors")
-interrupted=0
+hash_of() {
+    sha256sum <"$scratch/$1/model.safetensors"
+}
 
-for ((i = 0; i < kills; i++)); do
-    delay=$((RANDOM * took / 32768))
-    "$SECATEUR" prune "$source" "$scratch/target" --sparsity 50% >/dev/null 2>&1 </dev/null &
+# kill_once NAME SETTINGS...: one run killed within the time that a whole one takes, then the same command again.
+kill_once() {
+    local name=$1 delay=$((RANDOM * took / 32768)) child
+    shift
+    "$SECATEUR" prune "$source" "$scratch/target" "$@" >/dev/null 2>&1 </dev/null &
     child=$!
     sleep "$(printf '%d.%09d' $((delay / 1000000000)) $((delay % 1000000000)))"
     kill -KILL "$child" 2>/dev/null
     wait "$child" 2>/dev/null
     [ $? = 137 ] && interrupted=$((interrupted + 1))
-    [ "$(cat "$source"/* | sha256sum)" = "$before" ] || fail "kill $i: the source changed"
+    [ "$(cat "$source"/* | sha256sum)" = "$before" ] || fail "$name: the source changed"
     if [ -e "$scratch/target" ]; then
-        [ "$(sha256sum <"$scratch/target/model.safetensors")" = "$expected" ] || fail "kill $i: the target is not whole"
+        [ "$(hash_of target)" = "$expected" ] || fail "$name: the target is not whole"
     else
-        run 0 prune "$source" "$scratch/target" --sparsity 50%
-        [ "$(sha256sum <"$scratch/target/model.safetensors")" = "$expected" ] || fail "kill $i: resumed to other bytes"
+        run 0 prune "$source" "$scratch/target" "$@"
+        [ "$(hash_of target)" = "$expected" ] || fail "$name: resumed to other bytes"
     fi
     rm -rf "$scratch/target"
-done
-[ "$interrupted" -gt 0 ] || fail "no run was killed before its end"
-echo "$interrupted of $kills runs were killed before their end"
+}
+
+# kill_many COUNT SETTINGS...
+kill_many() {
+    local count=$1 started i
+    shift
+    started=$(date +%s%N)
+    run 0 prune "$source" "$scratch/expected" "$@" --force
+    took=$(($(date +%s%N) - started))
+    expected=$(hash_of expected)
+    interrupted=0
+    for ((i = 0; i < count; i++)); do
+        kill_once "$1 $2 $3 $4, kill $i" "$@"
+    done
+    [ "$interrupted" -gt 0 ] || fail "$*: no run was killed before its end"
+    echo "$*: $interrupted of $count runs were killed before their end"
+}
+
+kill_many "$kills" --sparsity 50%
+kill_many $(((kills + 1) / 2)) --sparsity 50% --method sparsegpt --calibrate "$sample/stories.txt" --windows 4 --length 64 \
+    --threads 2
 leftovers=$(find "$scratch" -maxdepth 1 -name '*target*' | wc -l)
 [ "$leftovers" = 0 ] || fail "$leftovers things were left beside the target"
 
-# A file-size limit stands for a full disk: a clear error, nothing under the final name.
+# check_full_disk TARGET STATUS: what the last run has said and left.
+check_full_disk() {
+    [ "$2" = 1 ] || fail "a full disk gave status $2 instead of 1"
+    grep -qi 'file too large\|no space\|free' "$scratch/err" || fail "a full disk is not named: $(cat "$scratch/err")"
+    [ -e "$1" ] && fail "a full disk left a target"
+}
+
+# A file-size limit stands for a disk that fills while the run goes on.
 (
     ulimit -f 1000
     trap '' XFSZ
     "$SECATEUR" prune "$source" "$scratch/full" --sparsity 50% >"$scratch/out" 2>"$scratch/err" </dev/null
 )
-[ $? = 1 ] || fail "a full disk gave another status than 1"
-grep -qi 'file too large\|no space' "$scratch/err" || fail "a full disk is not named: $(cat "$scratch/err")"
-[ -e "$scratch/full" ] && fail "a full disk left a target"
+check_full_disk "$scratch/full" $?
+
+# Where a small disk can be had: one that is too small from the start.
+mkdir "$scratch/disk"
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=2m tmpfs "$scratch/disk" 2>/dev/null; then
+    "$SECATEUR" prune "$source" "$scratch/disk/out" --sparsity 50% >"$scratch/out" 2>"$scratch/err" </dev/null
+    check_full_disk "$scratch/disk/out" $?
+    umount "$scratch/disk"
+fi
+
+# The number of threads changes nothing of a run by magnitude, and of one with data no more than the rounding of sums.
+run 0 prune "$source" "$scratch/one" --sparsity 50% --threads 1
+run 0 prune "$source" "$scratch/two" --sparsity 50% --threads 2
+[ "$(hash_of one)" = "$(hash_of two)" ] || fail "two threads give other bytes than one"
 conclude

@@ -14,6 +14,7 @@ struct cells {
 bool cells_create(struct cells *cells, const struct model *model, struct error *error);
 void cells_free(struct cells *cells);
 
+/* The index of the matrix in a cell; CELLS_NONE in an empty one and outside the grid. */
 size_t cells_at(const struct cells *cells, size_t row, size_t column);
 /* Where a matrix stands; false for one outside blocks. */
 bool cells_find(size_t *row, size_t *column, const struct cells *cells, size_t matrix);

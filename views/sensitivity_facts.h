@@ -5,6 +5,7 @@
 #include "views/draw.h"
 #include "views/rows.h"
 
+/* Draws them for the matrix of a row; a figure that is not known yet is a dot. */
 void sensitivity_facts_draw(struct canvas *canvas, struct workbench *workbench, const struct model_row *row);
 
 #endif

@@ -7,6 +7,7 @@
 
 enum norms_shown { NORMS_OFF, NORMS_ROWS, NORMS_COLUMNS };
 
+/* Draws them for the matrix of a row, over the whole canvas. */
 void norms_draw(struct canvas *canvas, struct workbench *workbench, const struct model_row *row,
                 enum norms_shown which);
 

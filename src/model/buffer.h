@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+/* Whether a tensor of this name is one of them. */
 bool buffer_is_named(const char *name);
 
 #endif
