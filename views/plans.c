@@ -278,7 +278,7 @@ static bool row_text(struct view *view, size_t row, struct text *text) {
     return true;
 }
 
-#define PLANS_KEYS "Enter compare  r restore  s snapshot  d delete  u undo  q back  : command  ? help"
+#define PLANS_KEYS "Enter compare  r restore  s snapshot  a allocate  d delete  u undo  q back  : command  ? help"
 
 const struct view_ops plans_view = {.name = "plans",
                                     .help = "this plan and its snapshots: budget, forecast, measured",
