@@ -2,6 +2,7 @@
 #include "views/chart.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <stdlib.h>
 
 enum { MARGIN = 8, TICK_GAP = 14 }; /* columns for the numbers of the y axis; columns between numbers on the x axis */
@@ -53,7 +54,11 @@ static double level(const struct histogram *histogram, double value, double high
 
 static void draw_count(struct canvas *canvas, int row, double value) {
     char text[TEXT_NUMBER_SIZE];
-    canvas_right(canvas, row, 0, MARGIN - 2, PAINT_AXIS, text_count(text, value));
+    text_count(text, value);
+    char *fraction = strchr(text, '.'), *unit = strchr(text, ' ');
+    if (fraction && unit && strspn(fraction + 1, "0") == (size_t)(unit - fraction - 1))
+        memmove(fraction, unit, strlen(unit) + 1); /* decades need no digits behind the point */
+    canvas_right(canvas, row, 0, MARGIN - 2, PAINT_AXIS, text);
 }
 
 /* The numbers of the y axis: decades where it is logarithmic, otherwise thirds. */

@@ -69,9 +69,28 @@ static void read_plan(struct plan_figures *figures, struct workbench *workbench,
     read_measured(figures, workbench, plan);
 }
 
+/* Room for the figures and, behind them, for the names: a command may delete a snapshot while its row is shown. */
+static struct plan_figures *make_list(char **names, const struct plan *plan, struct error *error) {
+    size_t count = plan_snapshot_count(plan) + 1, length = 0;
+    for (size_t i = 0; i + 1 < count; i++)
+        length += strlen(plan_snapshot_name(plan, i)) + 1;
+    struct plan_figures *list = memory_alloc(1, count * sizeof *list + length, error);
+    if (list)
+        *names = (char *)(list + count);
+    return list;
+}
+
+static char *keep_name(char **names, const char *name) {
+    char *kept = *names;
+    memcpy(kept, name, strlen(name) + 1);
+    *names += strlen(name) + 1;
+    return kept;
+}
+
 struct plan_figures *plan_figures_list(size_t *count, struct workbench *workbench, struct error *error) {
     const struct plan *plan = workbench->plan;
-    struct plan_figures *list = memory_alloc(plan_snapshot_count(plan) + 1, sizeof *list, error);
+    char *names = NULL;
+    struct plan_figures *list = make_list(&names, plan, error);
     *count = 0;
     if (!list)
         return NULL;
@@ -84,7 +103,7 @@ struct plan_figures *plan_figures_list(size_t *count, struct workbench *workbenc
             memory_free(list);
             return NULL;
         }
-        figures->name = plan_snapshot_name(plan, i);
+        figures->name = keep_name(&names, plan_snapshot_name(plan, i));
         figures->has_budget = plan_snapshot_budget(plan, i, &figures->budget);
         read_plan(figures, workbench, other);
         plan_free(other);

@@ -15,8 +15,8 @@ struct plan_figures {
     double measured, measured_error; /* perplexity of exactly these targets; NaN while it was not measured */
 };
 
-/* The plan under work first, then the snapshots in their order; new memory, the caller's, whose names hold until the
- * snapshots change. NULL with a sentence. */
+/* The plan under work first, then the snapshots in their order; new memory, the caller's, names included. NULL with a
+ * sentence. */
 struct plan_figures *plan_figures_list(size_t *count, struct workbench *workbench, struct error *error);
 
 /* All plans that were measured for the forecast, whatever made them; returns how many were filled in. */

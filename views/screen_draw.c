@@ -80,7 +80,7 @@ static void draw_sizes(struct screen *screen, struct canvas *canvas) {
     plan_totals(&totals, screen->workbench->plan);
     int used = draw_forecast(screen, canvas, 2, 1);
     canvas_format(canvas, 2, 1 + used, canvas->width - 1 - used, PAINT_DIM,
-                  "%s%s parameters, %s of them cut · %s as a dense file · about %s compressed", used > 0 ? "   " : "",
+                  "%s%s weights, %s cut · %s dense, about %s compressed", used > 0 ? "   " : "",
                   text_count(parameters, (double)totals.parameters), text_count(zeros, (double)totals.pruned),
                   text_bytes(dense, (double)totals.dense_bytes), text_bytes(small, totals.compressed_bytes));
     draw_job(screen, canvas, 2);

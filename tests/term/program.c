@@ -17,7 +17,7 @@ const char *const ascii[] = {"TERM=vt100", "LC_ALL=C", NULL};
 
 void fresh_home(void) {
     static unsigned count;
-    (void)snprintf(home, sizeof home, "/tmp/secateur-term-%ld-%u", (long)getpid(), count++);
+    (void)snprintf(home, sizeof home, "/tmp/secateur-term-%08ld-%03u", (long)getpid(), count++);
     assert_int_equal(mkdir(home, 0700), 0);
 }
 

@@ -85,8 +85,13 @@ bool pty_start(struct pty *pty, const char *home, int rows, int columns, const c
     (void)snprintf(home_text, sizeof home_text, "HOME=%s", home);
     all[count++] = home_text;
     all[count++] = (char *)(uintptr_t) "PATH=/usr/bin:/bin";
-    for (size_t i = 0; environment[i] && count < 31; i++)
+    for (size_t i = 0; environment[i] && count < 30; i++)
         all[count++] = (char *)(uintptr_t)environment[i];
+    char sanitizer[512];
+    if (getenv("ASAN_OPTIONS")) { /* where a sanitized build is to write what it finds */
+        (void)snprintf(sanitizer, sizeof sanitizer, "ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS"));
+        all[count++] = sanitizer;
+    }
     all[count] = NULL;
     pty->child = fork();
     if (pty->child == 0)
