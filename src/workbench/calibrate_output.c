@@ -1,6 +1,7 @@
 #include "workbench/calibrate_output.h"
 
 #include "base/memory.h"
+#include "workbench/imatrix_source.h"
 #include <string.h>
 
 #define HEADER_BYTES 512 /* for each matrix */
@@ -21,9 +22,19 @@ bool calibrate_output_open(struct calibrate_output *output, const struct model *
               open_one(&output->inputs, &output->has_inputs, paths->inputs, model, error);
     if (ok && output->has_inputs)
         ok = (output->rows = memory_alloc(model->matrix_count, sizeof *output->rows, error)) != NULL;
+    if (ok && paths->imatrix != NULL)
+        ok = (output->imatrix_path = memory_copy_string(paths->imatrix, error)) != NULL;
     if (!ok)
         calibrate_output_abort(output);
     return ok;
+}
+
+bool calibrate_output_name(struct calibrate_output *output, const char *source, size_t windows, size_t length,
+                           struct error *error) {
+    output->imatrix.chunks = (int64_t)windows;
+    output->imatrix.chunk = (int64_t)length;
+    output->imatrix.dataset = memory_copy_string(source, error);
+    return output->imatrix.dataset != NULL;
 }
 
 /* ---- inputs, kept until their block ends ---- */
@@ -133,7 +144,7 @@ bool calibrate_output_block(struct calibrate_output *output, const struct gather
         ok = input == NULL || write_matrix(output, i, input, error);
     }
     drop_rows(output);
-    return ok;
+    return ok && (output->imatrix_path == NULL || imatrix_collect(&output->imatrix, gathering, error));
 }
 
 /* ---- the end ---- */
@@ -144,10 +155,15 @@ static bool commit_one(struct safetensors_writer *writer, bool *has, struct erro
     return ok;
 }
 
+static bool commit_imatrix(struct calibrate_output *output, struct error *error) {
+    return output->imatrix_path == NULL || (imatrix_sort(&output->imatrix, output->imatrix_path, error) &&
+                                            imatrix_write(&output->imatrix, output->imatrix_path, error));
+}
+
 bool calibrate_output_commit(struct calibrate_output *output, struct error *error) {
     bool ok = commit_one(&output->hessian, &output->has_hessian, error) &&
               commit_one(&output->scaler, &output->has_scaler, error) &&
-              commit_one(&output->inputs, &output->has_inputs, error);
+              commit_one(&output->inputs, &output->has_inputs, error) && commit_imatrix(output, error);
     calibrate_output_abort(output);
     return ok;
 }
@@ -163,6 +179,9 @@ void calibrate_output_abort(struct calibrate_output *output) {
     abort_one(&output->scaler, &output->has_scaler);
     abort_one(&output->inputs, &output->has_inputs);
     drop_rows(output);
+    imatrix_free(&output->imatrix);
+    memory_free(output->imatrix_path);
     memory_free(output->rows);
+    output->imatrix_path = NULL;
     output->rows = NULL;
 }

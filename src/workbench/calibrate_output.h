@@ -3,6 +3,7 @@
 #define SECATEUR_CALIBRATE_OUTPUT_H
 
 #include "calibrate/calibrate.h"
+#include "checkpoint/imatrix.h"
 #include "checkpoint/safetensors_write.h"
 
 /* What to write where; NULL: not wanted. */
@@ -10,6 +11,7 @@ struct calibrate_paths {
     char *hessian; /* H of every distinct input, [inputs × inputs] */
     char *scaler;  /* Σx²/T for every matrix, [inputs] */
     char *inputs;  /* every distinct input itself, [tokens × inputs] */
+    char *imatrix; /* Σx², Σx and tokens for every matrix, as llama.cpp has them */
 };
 
 /* The rows of one distinct input of the block under work. */
@@ -23,6 +25,8 @@ struct calibrate_output {
     bool by_sequences; /* divide by sequences as the references do, not by tokens */
     struct safetensors_writer hessian, scaler, inputs;
     bool has_hessian, has_scaler, has_inputs;
+    struct imatrix imatrix; /* gathered so far */
+    char *imatrix_path;     /* NULL: not wanted */
     struct kept_rows *rows; /* [matrices of the block], by the first matrix that has the input */
     struct block_observer inner;
 };
@@ -30,6 +34,10 @@ struct calibrate_output {
 /* Opens the files that are wanted. Exactly one of commit and abort must follow a successful open. */
 bool calibrate_output_open(struct calibrate_output *output, const struct model *model,
                            const struct calibrate_paths *paths, bool by_sequences, struct error *error);
+
+/* What the importance matrix says of its text. */
+bool calibrate_output_name(struct calibrate_output *output, const char *source, size_t windows, size_t length,
+                           struct error *error);
 
 /* An observer that keeps inputs where these are wanted, and passes all on to `inner`. */
 struct block_observer calibrate_output_observer(struct calibrate_output *output, struct block_observer inner);

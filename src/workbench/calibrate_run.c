@@ -3,8 +3,10 @@
 #include "base/memory.h"
 #include "engine/stream.h"
 #include "workbench/calibration_cache.h"
+#include "workbench/imatrix_source.h"
 #include "workbench/knowledge.h"
 #include "workbench/run_text.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -14,6 +16,7 @@ void calibrate_settings_free(struct calibrate_settings *settings) {
     memory_free(settings->paths.hessian);
     memory_free(settings->paths.scaler);
     memory_free(settings->paths.inputs);
+    memory_free(settings->paths.imatrix);
     memset(settings, 0, sizeof *settings);
 }
 
@@ -35,6 +38,7 @@ void calibrate_run_free(struct calibrate_run *run) {
         return;
     stream_close(run->stream);
     corpus_close(&run->corpus);
+    imatrix_free(&run->imatrix);
     calibrate_output_abort(&run->output);
     calibrate_settings_free(&run->settings);
     memory_free(run->last);
@@ -101,7 +105,22 @@ static uint64_t find_key(const struct calibrate_run *run) {
 
 static bool wants_files(const struct calibrate_run *run) {
     const struct calibrate_paths *paths = &run->settings.paths;
-    return paths->hessian != NULL || paths->scaler != NULL || paths->inputs != NULL;
+    return paths->hessian != NULL || paths->scaler != NULL || paths->inputs != NULL || paths->imatrix != NULL;
+}
+
+static bool by_imatrix(const struct calibrate_run *run) {
+    return run->imatrix.count > 0;
+}
+
+static void describe_source(struct text *text, const struct calibrate_run *run) {
+    if (by_imatrix(run))
+        imatrix_describe(text, run->settings.source, &run->imatrix);
+    else
+        run_text_describe(text, &run->corpus);
+}
+
+static uint64_t count_tokens(const struct calibrate_run *run) {
+    return by_imatrix(run) ? imatrix_tokens(&run->imatrix) : (uint64_t)run->corpus.windows * run->corpus.length;
 }
 
 static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
@@ -110,11 +129,11 @@ static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
     if (sensitivity == NULL)
         return false;
     struct text source = {0};
-    run_text_describe(&source, &run->corpus);
+    describe_source(&source, run);
     (void)snprintf(sensitivity->source, sizeof sensitivity->source, "%s", text_string(&source));
     text_free(&source);
     sensitivity->corpus_hash = run->corpus.hash;
-    sensitivity->tokens = (uint64_t)run->corpus.windows * run->corpus.length;
+    sensitivity->tokens = count_tokens(run);
     sensitivity->key = find_key(run);
     for (size_t i = 0; workbench->sensitivity != NULL && i < workbench->model->matrix_count; i++)
         sensitivity->matrices[i].hill = workbench->sensitivity->matrices[i].hill; /* of the weights alone */
@@ -123,7 +142,7 @@ static bool begin_knowledge(struct calibrate_run *run, struct error *error) {
 
 static void set_total(const struct calibrate_run *run, struct progress *progress) {
     const struct model *model = run->workbench->model;
-    uint64_t total = stream_work(run->stream);
+    uint64_t total = by_imatrix(run) ? 0 : stream_work(run->stream);
     for (size_t i = 0; i < model->block_count; i++)
         total += findings_work(model, (int64_t)i, run->full, &run->settings.findings);
     atomic_store(&progress->total, total);
@@ -140,7 +159,8 @@ static bool open_run(struct calibrate_run *run, const struct stream_options *opt
                      struct error *error) {
     const struct model *model = run->workbench->model;
     const struct calibrate_settings *settings = &run->settings;
-    if (!calibrate_output_open(&run->output, model, &settings->paths, settings->by_sequences, error))
+    if (!calibrate_output_open(&run->output, model, &settings->paths, settings->by_sequences, error) ||
+        !calibrate_output_name(&run->output, settings->source, run->corpus.windows, run->corpus.length, error))
         return false;
     run->last = memory_alloc((size_t)last_bytes(run) / sizeof(float), sizeof(float), error);
     if (run->last != NULL)
@@ -173,12 +193,14 @@ static size_t state_size(const struct calibrate_run *run) {
     return run->corpus.windows * (size_t)run->workbench->model->architecture.hidden;
 }
 
-/* Distances of spans that end with this block. */
+/* Distances of spans that end with this block; an importance matrix knows none. */
 static void find_distances(struct calibrate_run *run, double *distances, size_t block) {
-    const float *after = run->last + (block + 1) * state_size(run);
+    size_t size = state_size(run);
     for (size_t first = 0; first <= block; first++)
-        distances[first] = angular_distance(run->last + first * state_size(run), after, run->corpus.windows,
-                                            (size_t)run->workbench->model->architecture.hidden);
+        distances[first] =
+            by_imatrix(run) ? NAN
+                            : angular_distance(run->last + first * size, run->last + (block + 1) * size,
+                                               run->corpus.windows, (size_t)run->workbench->model->architecture.hidden);
 }
 
 static bool publish_block(struct calibrate_run *run, struct findings *findings, struct error *error) {
@@ -212,16 +234,23 @@ static bool study_block(struct calibrate_run *run, const struct gathering *gathe
     return ok;
 }
 
+/* Text through the block, or what the importance matrix says of it. */
+static bool gather_block(struct calibrate_run *run, struct gathering *gathering, struct progress *progress,
+                         struct error *error) {
+    if (by_imatrix(run))
+        return imatrix_gather(gathering, &run->imatrix, error) || error_prefix(error, "%s", run->settings.source);
+    gathering->last = run->last + (size_t)(gathering->block + 1) * state_size(run);
+    struct block_observer observer = calibrate_output_observer(&run->output, gathering_observer(gathering));
+    return stream_pass(run->stream, &observer, true, progress, error);
+}
+
 static bool run_block(struct calibrate_run *run, int64_t block, struct progress *progress, struct error *error) {
     const struct model *model = run->workbench->model;
     struct gathering gathering;
     job_stage(run->workbench->jobs, "block %lld", (long long)block);
     if (!gathering_create(&gathering, model, block, run->full, run->settings.compute == COMPUTE_BF16, error))
         return false;
-    gathering.last = run->last + (size_t)(block + 1) * state_size(run);
-    struct block_observer observer = calibrate_output_observer(&run->output, gathering_observer(&gathering));
-    bool ok =
-        stream_pass(run->stream, &observer, true, progress, error) && study_block(run, &gathering, progress, error);
+    bool ok = gather_block(run, &gathering, progress, error) && study_block(run, &gathering, progress, error);
     gathering_free(&gathering);
     return ok;
 }
@@ -232,16 +261,15 @@ static void say_end(struct calibrate_run *run) {
     char bytes[TEXT_NUMBER_SIZE];
     char tokens[TEXT_NUMBER_SIZE];
     struct text source = {0};
-    run_text_describe(&source, &run->corpus);
+    describe_source(&source, run);
     text_add(&run->said, "calibrated on %s tokens: %s; %s of working memory, %s\n",
-             text_count(tokens, (double)run->corpus.windows * (double)run->corpus.length), text_string(&source),
-             text_bytes(bytes, (double)run->bytes),
+             text_count(tokens, (double)count_tokens(run)), text_string(&source), text_bytes(bytes, (double)run->bytes),
              run->full ? "errors from full Hessians" : "errors estimated from diagonals");
     text_free(&source);
 }
 
 static bool run_blocks(struct calibrate_run *run, struct progress *progress, struct error *error) {
-    bool ok = stream_pass(run->stream, NULL, true, progress, error) && keep_embedded(run, error);
+    bool ok = by_imatrix(run) || (stream_pass(run->stream, NULL, true, progress, error) && keep_embedded(run, error));
     for (size_t block = 0; ok && block < run->workbench->model->block_count; block++)
         ok = run_block(run, (int64_t)block, progress, error);
     return ok && calibrate_output_commit(&run->output, error);
@@ -254,9 +282,54 @@ static void keep(struct calibrate_run *run) {
         text_add(&run->said, "the calibration could not be kept for later: %s\n", error.text);
 }
 
+/* ---- an importance matrix in place of text ---- */
+
+static bool check_wishes(const struct calibrate_run *run, struct error *error) {
+    const struct calibrate_settings *settings = &run->settings;
+    const char *wish = settings->paths.inputs != NULL     ? "inputs=FILE"
+                       : settings->paths.hessian != NULL  ? "hessian=FILE"
+                       : settings->hessian == HESSIAN_YES ? "full=yes"
+                                                          : NULL;
+    return wish == NULL ||
+           error_set(error, ERROR_USAGE, "%s needs text: %s holds the sums of squares alone", wish, settings->source);
+}
+
+static uint64_t memory_for_imatrix(const struct calibrate_run *run) {
+    return imatrix_bytes(&run->imatrix) + block_bytes(run->workbench->model, false);
+}
+
+static bool open_imatrix(struct calibrate_run *run, struct progress *progress, struct error *error) {
+    const struct calibrate_settings *settings = &run->settings;
+    if (!check_wishes(run, error) || !imatrix_read(&run->imatrix, settings->source, error))
+        return false;
+    run->corpus.hash = imatrix_hash(&run->imatrix);
+    run->bytes = memory_for_imatrix(run);
+    if (!calibrate_output_open(&run->output, run->workbench->model, &settings->paths, settings->by_sequences, error) ||
+        !calibrate_output_name(&run->output, settings->source, (size_t)run->imatrix.chunks, (size_t)run->imatrix.chunk,
+                               error))
+        return false;
+    set_total(run, progress);
+    return begin_knowledge(run, error);
+}
+
+/* ---- the run ---- */
+
+static bool finish(struct calibrate_run *run, bool ok, struct error *error) {
+    if (!ok && error->code == ERROR_CANCELLED)
+        return error_set(error, ERROR_CANCELLED, "cancelled: %zu of %zu blocks are calibrated", run->finished,
+                         run->workbench->model->block_count);
+    if (ok) {
+        say_end(run);
+        keep(run);
+    }
+    return ok;
+}
+
 bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, struct error *error) {
     struct workbench *workbench = run->workbench;
     struct stream_options options = {0};
+    if (imatrix_recognise(run->settings.source))
+        return finish(run, open_imatrix(run, progress, error) && run_blocks(run, progress, error), error);
     if (!open_text(run, &options, error))
         return false;
     if (!run->settings.fresh && !wants_files(run) && calibration_cache_load(workbench, find_key(run))) {
@@ -264,13 +337,5 @@ bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, st
                  workbench->sensitivity->source);
         return true;
     }
-    bool ok = open_run(run, &options, progress, error) && run_blocks(run, progress, error);
-    if (!ok && error->code == ERROR_CANCELLED)
-        return error_set(error, ERROR_CANCELLED, "cancelled: %zu of %zu blocks are calibrated", run->finished,
-                         workbench->model->block_count);
-    if (ok) {
-        say_end(run);
-        keep(run);
-    }
-    return ok;
+    return finish(run, open_run(run, &options, progress, error) && run_blocks(run, progress, error), error);
 }

@@ -3,6 +3,7 @@
 #ifndef SECATEUR_CALIBRATE_RUN_H
 #define SECATEUR_CALIBRATE_RUN_H
 
+#include "checkpoint/imatrix.h"
 #include "engine/gemm.h"
 #include "model/corpus.h"
 #include "plan/findings.h"
@@ -12,7 +13,7 @@
 enum hessian_wish { HESSIAN_AUTO, HESSIAN_YES, HESSIAN_NO };
 
 struct calibrate_settings {
-    char *source;
+    char *source; /* text, or an importance matrix: then no text is run and all is from diagonals */
     struct corpus_options corpus;
     enum compute compute;
     enum hessian_wish hessian; /* AUTO: full where the memory limit allows */
@@ -26,6 +27,7 @@ struct calibrate_run {
     struct workbench *workbench;
     struct calibrate_settings settings; /* strings owned */
     struct corpus corpus;
+    struct imatrix imatrix; /* in place of text */
     struct stream *stream;
     struct calibrate_output output;
     bool full;   /* Hessians */

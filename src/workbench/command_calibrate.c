@@ -20,6 +20,7 @@ enum {
     CALIBRATE_HESSIAN,
     CALIBRATE_SCALER,
     CALIBRATE_INPUTS,
+    CALIBRATE_IMATRIX,
     CALIBRATE_COMPAT,
     CALIBRATE_FRESH
 };
@@ -31,11 +32,13 @@ static const char *const wishes[] = {"auto", "yes", "no", NULL};
 static const char *const conventions[] = {"reference", NULL};
 
 static const struct argument arguments[] = {
-    [CALIBRATE_SOURCE] = {.name = "source",
-                          .kind = ARGUMENT_PATH,
-                          .positional = true,
-                          .required = true,
-                          .help = "a text file, a folder of them, a .jsonl, or a .npy of token ids"},
+    [CALIBRATE_SOURCE] =
+        {.name = "source",
+         .kind = ARGUMENT_PATH,
+         .positional = true,
+         .required = true,
+         .help = "a text file, a folder of them, a .jsonl, a .npy of token ids, or an importance matrix of "
+                 "llama.cpp (GGUF or .dat), which needs no run"},
     [CALIBRATE_WINDOWS] = {.name = "windows",
                            .kind = ARGUMENT_INTEGER,
                            .low = 0,
@@ -86,6 +89,9 @@ static const struct argument arguments[] = {
     [CALIBRATE_INPUTS] = {.name = "inputs",
                           .kind = ARGUMENT_PATH,
                           .help = "write every distinct input itself, f32 .safetensors"},
+    [CALIBRATE_IMATRIX] = {.name = "imatrix",
+                           .kind = ARGUMENT_PATH,
+                           .help = "write an importance matrix for llama.cpp: GGUF, or its older layout as .dat"},
     [CALIBRATE_COMPAT] = {.name = "compat",
                           .kind = ARGUMENT_CHOICE,
                           .choices = conventions,
@@ -98,7 +104,8 @@ static const struct argument arguments[] = {
 /* The files that a run writes are compared with others': f32 unless something else was asked for. */
 static enum compute choose_compute(const struct workbench *workbench, const struct value *values) {
     struct settings settings = workbench->settings;
-    bool files = values[CALIBRATE_HESSIAN].given || values[CALIBRATE_SCALER].given || values[CALIBRATE_INPUTS].given;
+    bool files = values[CALIBRATE_HESSIAN].given || values[CALIBRATE_SCALER].given || values[CALIBRATE_INPUTS].given ||
+                 values[CALIBRATE_IMATRIX].given;
     if (values[CALIBRATE_COMPUTE].given)
         (void)snprintf(settings.compute, sizeof settings.compute, "%s", values[CALIBRATE_COMPUTE].text);
     return run_compute(&settings, workbench->model, files);
@@ -151,7 +158,8 @@ static bool take_settings(struct calibrate_settings *settings, const struct work
            copy_path(&settings->source, &values[CALIBRATE_SOURCE], error) &&
            copy_path(&settings->paths.hessian, &values[CALIBRATE_HESSIAN], error) &&
            copy_path(&settings->paths.scaler, &values[CALIBRATE_SCALER], error) &&
-           copy_path(&settings->paths.inputs, &values[CALIBRATE_INPUTS], error);
+           copy_path(&settings->paths.inputs, &values[CALIBRATE_INPUTS], error) &&
+           copy_path(&settings->paths.imatrix, &values[CALIBRATE_IMATRIX], error);
 }
 
 static bool work(void *context, struct progress *progress, struct error *error) {

@@ -73,7 +73,9 @@ static const struct argument arguments[] = {
     [PRUNE_RESUME] = {.name = "resume", .kind = ARGUMENT_FLAG, .help = "demand an unfinished run to go on with"},
     [PRUNE_CALIBRATE] = {.name = "calibrate",
                          .kind = ARGUMENT_PATH,
-                         .help = "text for methods that need data: a file, a folder, .jsonl or .npy of token ids"},
+                         .help =
+                             "text for methods that need data: a file, a folder, .jsonl or .npy of token ids; or an "
+                             "importance matrix, which suffices for wanda, ria and obd"},
     [PRUNE_WINDOWS] = {.name = "windows",
                        .kind = ARGUMENT_INTEGER,
                        .low = 1,

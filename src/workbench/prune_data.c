@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "prune/schedule.h"
+#include "workbench/imatrix_source.h"
 #include "workbench/prune_output.h"
 #include "workbench/run_text.h"
 #include <math.h>
@@ -32,6 +33,22 @@ bool prune_data_needed(const struct prune_run *run) {
         if (method_needs(&run->tasks[i].chain) != METHOD_NEEDS_NOTHING)
             return true;
     return false;
+}
+
+bool prune_data_check(const struct prune_run *run, struct error *error) {
+    const struct prune_settings *settings = &run->settings;
+    if (settings->source == NULL || !imatrix_recognise(settings->source))
+        return true;
+    for (size_t i = 0; i < run->count; i++)
+        if (method_needs(&run->tasks[i].chain) == METHOD_NEEDS_HESSIAN)
+            return error_set(error, ERROR_USAGE,
+                             "%s needs the full Hessian, and %s has its diagonal alone: calibrate on text, or use "
+                             "wanda, ria or obd",
+                             run->tasks[i].method, settings->source);
+    const char *wish = settings->permute ? "permute" : settings->rounds > 1 ? "rounds" : NULL;
+    return wish == NULL || error_set(error, ERROR_USAGE,
+                                     "%s needs text to run through the changed block, and %s is an importance matrix",
+                                     wish, settings->source);
 }
 
 static const struct matrix *matrix_of(const struct data_run *data, size_t task) {
@@ -265,10 +282,28 @@ static void drop_block(struct data_run *data, int64_t block) {
 }
 
 static bool needs_hessian(const struct data_run *data, struct range tasks) {
-    bool full = data->run->settings.measure;
+    bool full = data->run->settings.measure && data->imatrix.count == 0;
     for (size_t i = tasks.first; i < tasks.end; i++)
         full = full || method_needs(&data->run->tasks[i].chain) == METHOD_NEEDS_HESSIAN;
     return full;
+}
+
+/* From the importance matrix, which must know every matrix of the tasks; only experts may be without tokens. */
+static bool gather_imatrix(struct data_run *data, struct range tasks, struct error *error) {
+    char name[IMATRIX_NAME];
+    if (!imatrix_gather(&data->gathering, &data->imatrix, error))
+        return error_prefix(error, "%s", data->run->settings.source);
+    for (size_t i = tasks.first; i < tasks.end; i++) {
+        const struct gathered_input *input = gathering_input(&data->gathering, data->run->tasks[i].matrix);
+        if (method_needs(&data->run->tasks[i].chain) == METHOD_NEEDS_NOTHING || matrix_of(data, i)->expert >= 0 ||
+            (input != NULL && input->statistics.tokens > 0))
+            continue;
+        bool named = imatrix_name(name, matrix_of(data, i));
+        return error_set(error, ERROR_INPUT, "%s says nothing of %s (%s): prune it by magnitude, or calibrate on text",
+                         data->run->settings.source, matrix_of(data, i)->name,
+                         named ? name : "which llama.cpp has no name for");
+    }
+    return true;
 }
 
 /* Runs the text through the block and gathers its inputs. */
@@ -279,6 +314,8 @@ static bool gather(struct data_run *data, int64_t block, struct range tasks, boo
     if (!gathering_create(&data->gathering, data->run->workbench->model, block, needs_hessian(data, tasks),
                           data->run->settings.compute == COMPUTE_BF16, error))
         return false;
+    if (data->imatrix.count > 0)
+        return gather_imatrix(data, tasks, error);
     struct block_observer observer = gathering_observer(&data->gathering);
     return stream_pass(data->stream, &observer, keep, data->progress, error);
 }
@@ -333,7 +370,7 @@ static bool reorder(struct data_run *data, int64_t block, struct range tasks, st
 
 static bool prune_block_tasks(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
     bool ok = true;
-    bool dense = data->run->settings.sequence == PRUNE_DENSE;
+    bool dense = data->run->settings.sequence == PRUNE_DENSE || data->imatrix.count > 0;
     bool finished = all_done(data, tasks);
     if (!dense || !finished)
         ok = take_finished(data, block, tasks, error);
@@ -341,9 +378,10 @@ static bool prune_block_tasks(struct data_run *data, int64_t block, struct range
         ok = reorder(data, block, tasks, error);
     data->overridden = false;
     if (ok && !finished)
-        ok = data->run->settings.sequence == PRUNE_IN_ORDER ? prune_in_order(data, block, tasks, error)
-                                                            : prune_together(data, block, tasks, dense, error);
-    if (!ok || (dense && !finished))
+        ok = !dense && data->run->settings.sequence == PRUNE_IN_ORDER
+                 ? prune_in_order(data, block, tasks, error)
+                 : prune_together(data, block, tasks, dense, error);
+    if (!ok || (dense && !finished) || data->imatrix.count > 0)
         return ok;
     data->overridden = !dense;
     job_stage(data->run->workbench->jobs, "block %lld: text through the pruned block", (long long)block);
@@ -425,6 +463,17 @@ static bool open_stream(struct data_run *data, struct error *error) {
     return data->stream != NULL;
 }
 
+static bool open_imatrix(struct data_run *data, struct error *error) {
+    struct text line = {0};
+    if (!imatrix_read(&data->imatrix, data->run->settings.source, error))
+        return false;
+    imatrix_describe(&line, data->run->settings.source, &data->imatrix);
+    text_add(&line, "; inputs are those of the dense model, and no error is measured");
+    job_log(data->run->workbench->jobs, "%s", text_string(&line));
+    text_free(&line);
+    return true;
+}
+
 static bool check_biases(const struct prune_run *run, struct error *error) {
     for (size_t i = 0; run->settings.bias && i < run->count; i++)
         if (!prune_bias_check(run->workbench->model, run->tasks[i].matrix, error))
@@ -439,8 +488,10 @@ bool prune_data_run(struct prune_run *run, struct writer *writer, struct progres
         run->records[i].resumed = writer_has(writer, tensor_of(&data, i));
     data.pruned = memory_alloc(model->matrix_count, sizeof *data.pruned, error);
     data.vectors = memory_alloc(model->weight_count, sizeof *data.vectors, error);
-    bool ok = data.pruned != NULL && data.vectors != NULL && check_biases(run, error) && open_stream(&data, error);
-    if (ok) {
+    bool by_imatrix = run->settings.source != NULL && imatrix_recognise(run->settings.source);
+    bool ok = data.pruned != NULL && data.vectors != NULL && check_biases(run, error) &&
+              (by_imatrix ? open_imatrix(&data, error) : open_stream(&data, error));
+    if (ok && !by_imatrix) {
         atomic_fetch_add(&progress->total, prune_data_work(run, data.corpus.windows, data.corpus.length));
         ok = stream_pass(data.stream, NULL, true, progress, error);
     }
@@ -449,6 +500,7 @@ bool prune_data_run(struct prune_run *run, struct writer *writer, struct progres
     ok = ok && prune_outside(&data, error);
     stream_close(data.stream);
     corpus_close(&data.corpus);
+    imatrix_free(&data.imatrix);
     memory_free(data.pruned);
     memory_free(data.vectors);
     return ok;

@@ -10,6 +10,9 @@
 /* Whether any task needs calibration text. */
 bool prune_data_needed(const struct prune_run *run);
 
+/* Refuses, before anything is written, what an importance matrix in place of text cannot give. */
+bool prune_data_check(const struct prune_run *run, struct error *error);
+
 /* Opens the text and prunes all tasks. Those that an earlier run has finished are read back from the writer. */
 bool prune_data_run(struct prune_run *run, struct writer *writer, struct progress *progress, struct error *error);
 

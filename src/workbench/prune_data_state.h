@@ -3,6 +3,7 @@
 #define SECATEUR_PRUNE_DATA_STATE_H
 
 #include "calibrate/calibrate.h"
+#include "checkpoint/imatrix.h"
 #include "engine/stream.h"
 #include "prune/factor.h"
 #include "workbench/prune_data.h"
@@ -22,6 +23,7 @@ struct data_run {
     struct writer *writer;
     struct progress *progress;
     struct corpus corpus;
+    struct imatrix imatrix; /* in place of text: entries then are there, and there is no stream */
     struct stream *stream;
     struct weight_source source;
     float **pruned;  /* [matrix_count]: final weights of the block in hand, as they are stored; NULL otherwise */

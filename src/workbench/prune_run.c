@@ -32,7 +32,7 @@ struct prune_run *prune_run_create(struct workbench *workbench, struct plan *pla
     if (ok && settings->source != NULL)
         ok = (run->source = memory_copy_string(settings->source, error)) != NULL;
     run->settings.source = run->source;
-    ok = ok && prune_tasks_make(&run->tasks, &run->count, plan, settings, error);
+    ok = ok && prune_tasks_make(&run->tasks, &run->count, plan, settings, error) && prune_data_check(run, error);
     if (ok)
         ok = (run->records = memory_alloc(run->count, sizeof *run->records, error)) != NULL;
     for (size_t i = 0; ok && i < run->count; i++)
