@@ -2,7 +2,10 @@
 #include "plan/allocate.h"
 #include <math.h>
 
-#define RANGE 0.15 /* of sparsity about the budget */
+/* How far from the budget a matrix may stand: a share of the density, at most 0.15. At 80 % a model is another one
+ * where a matrix loses three quarters of what it has left. */
+#define RANGE_SHARE 0.35
+#define RANGE_MOST 0.15
 
 /* One matrix's forecast cost at sparsities i / 256, made convex: its lower hull. On the hull every matrix at equal
  * marginal cost per weight is the least total cost for the budget (Lagrange). */
@@ -129,7 +132,7 @@ static void narrow_bounds(struct allocation *allocation, double range) {
 bool strategy_knapsack(struct allocation *allocation, struct error *error) {
     struct hull *hulls = memory_alloc(allocation->count, sizeof *hulls, error);
     bool ok = hulls != NULL;
-    double range = allocation_parameter(allocation, RANGE);
+    double range = allocation_parameter(allocation, fmin(RANGE_MOST, RANGE_SHARE * (1 - allocation->budget)));
     double bend = find_bend(allocation, range);
     narrow_bounds(allocation, range);
     for (size_t i = 0; ok && i < allocation->count; i++) {

@@ -56,22 +56,11 @@ bool allocate_run_is_long(const struct allocate_run *run) {
     return run->settings.calibrate != NULL || (run->settings.strategy->needs == STRATEGY_NEEDS_SCAN && !scanned);
 }
 
-static bool calibrate(struct allocate_run *run, struct progress *progress, struct error *error) {
-    struct calibrate_settings settings = {
-        .hessian = HESSIAN_AUTO, .compute = run_compute(&run->workbench->settings, run->workbench->model, false)};
-    settings.source = memory_copy_string(run->settings.calibrate, error);
-    if (settings.source == NULL)
-        return false;
-    struct calibrate_run *calibration = calibrate_run_create(run->workbench, &settings, error);
-    bool ok = calibration != NULL && calibrate_run_work(calibration, progress, error);
-    calibrate_run_free(calibration);
-    return ok;
-}
-
 static bool gather(struct allocate_run *run, struct progress *progress, struct error *error) {
     if (run->settings.strategy->needs == STRATEGY_NEEDS_SCAN && !scan_run(run->workbench, progress, error))
         return false;
-    return run->settings.calibrate == NULL || calibrate(run, progress, error);
+    return run->settings.calibrate == NULL ||
+           calibrate_run_source(run->workbench, run->settings.calibrate, progress, error);
 }
 
 /* ---- filling ---- */

@@ -339,3 +339,16 @@ bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, st
     }
     return finish(run, open_run(run, &options, progress, error) && run_blocks(run, progress, error), error);
 }
+
+bool calibrate_run_source(struct workbench *workbench, const char *source, struct progress *progress,
+                          struct error *error) {
+    struct calibrate_settings settings = {.hessian = HESSIAN_AUTO,
+                                          .compute = run_compute(&workbench->settings, workbench->model, false)};
+    settings.source = memory_copy_string(source, error);
+    if (settings.source == NULL)
+        return false;
+    struct calibrate_run *calibration = calibrate_run_create(workbench, &settings, error);
+    bool ok = calibration != NULL && calibrate_run_work(calibration, progress, error);
+    calibrate_run_free(calibration);
+    return ok;
+}

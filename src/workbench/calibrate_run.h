@@ -48,4 +48,8 @@ bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, st
 /* Frees the strings. */
 void calibrate_settings_free(struct calibrate_settings *settings);
 
+/* Both with the usual settings, for work that calibrates first. */
+bool calibrate_run_source(struct workbench *workbench, const char *source, struct progress *progress,
+                          struct error *error);
+
 #endif

@@ -50,6 +50,7 @@ libsecateur_a_SOURCES += \
   src/workbench/report_evaluations.c src/workbench/report_evaluations.h \
   src/workbench/scan.c src/workbench/scan.h \
   src/workbench/search.c src/workbench/search.h \
+  src/workbench/search_start.c src/workbench/search_start.h \
   src/workbench/session.c src/workbench/session.h \
   src/workbench/session_data.c src/workbench/session_data.h \
   src/workbench/run_row.c src/workbench/run_row.h \

@@ -5,6 +5,7 @@
 #include "plan/probe.h"
 #include "workbench/calibration_cache.h"
 #include "workbench/run_text.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -136,7 +137,8 @@ static bool probe_each(struct measure_run *run, struct probe *probe, struct prog
 
 /* ---- matrices among others that are cut ---- */
 
-#define SLOPE_STEP 0.1 /* of sparsity, below and above; less where there is no room */
+#define SLOPE_STEP 0.1   /* of sparsity, below and above */
+#define SLOPE_SHARE 0.25 /* of the density at most, and of the sparsity half */
 
 static void fill_uniform(struct target *targets, const struct model *model, double sparsity, const char *method) {
     for (size_t i = 0; i < model->matrix_count; i++) {
@@ -160,9 +162,8 @@ static bool probe_at(struct measure_run *run, double *level, struct probe *probe
 static bool probe_slope(struct measure_run *run, struct probe *probe, struct target *targets, size_t matrix,
                         double level, struct progress *progress, struct error *error) {
     struct workbench *workbench = run->workbench;
-    struct slope_point point = {.base = run->settings.around, .step = SLOPE_STEP, .level = level};
-    point.step = point.base + point.step >= 1 ? (1 - point.base) / 2 : point.step;
-    point.step = point.base - point.step <= 0 ? point.base / 2 : point.step;
+    struct slope_point point = {.base = run->settings.around, .level = level};
+    point.step = fmin(SLOPE_STEP, fmin(SLOPE_SHARE * (1 - point.base), point.base / 2));
     (void)snprintf(point.method, sizeof point.method, "%s", run->settings.method);
     job_stage(workbench->jobs, "%s around %.4g %%", workbench->model->matrices[matrix].name, 100 * point.base);
     if (!probe_at(run, &point.below, probe, targets, matrix, point.base - point.step, progress, error) ||

@@ -156,7 +156,7 @@ static bool resolve(struct pruned_weights *weights, struct target *target, const
         memcpy(target->method, weights->method, sizeof target->method);
     if (!method_parse(&chain, target->method, error))
         return false;
-    target->pattern = plan_pattern(plan, matrix);
+    target->pattern = method_pattern(&chain, target->pattern); /* as the run will have it */
     if (method_needs(&chain) == METHOD_NEEDS_HESSIAN)
         return error_set(error, ERROR_USAGE,
                          "%s needs full Hessians, which are not kept: measure with wanda or magnitude, or prune and "

@@ -2,9 +2,12 @@
 
 #include "base/memory.h"
 #include "engine/evaluate.h"
+#include "plan/plan_csv.h"
+#include "workbench/calibrate_run.h"
 #include "workbench/edit.h"
 #include "workbench/pruned_weights.h"
 #include "workbench/run_text.h"
+#include "workbench/search_start.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +15,7 @@
 #define STAGES 3
 #define LEVELS 20 /* steps of the smallest matrix */
 #define MAXIMUM_MOVES 3
+#define MAXIMUM_STEPS 4 /* of one move */
 #define DEFAULT_WINDOWS 64
 #define CACHE_MEMORY ((uint64_t)2 << 30)
 
@@ -41,10 +45,17 @@ struct searching {
     struct progress *progress;
 };
 
+void search_settings_free(struct search_settings *settings) {
+    memory_free(settings->source);
+    memory_free(settings->calibrate);
+    memory_free(settings->out);
+    memset(settings, 0, sizeof *settings);
+}
+
 struct search *search_create(struct workbench *workbench, struct search_settings *settings, struct error *error) {
     struct search *search = memory_alloc(1, sizeof *search, error);
     if (search == NULL) {
-        memory_free(settings->source);
+        search_settings_free(settings);
         return NULL;
     }
     *search = (struct search){.workbench = workbench, .settings = *settings, .divergence = NAN, .before = NAN};
@@ -59,7 +70,7 @@ void search_free(struct search *search) {
     if (search == NULL)
         return;
     plan_free(search->best);
-    memory_free(search->settings.source);
+    search_settings_free(&search->settings);
     memory_free(search);
 }
 
@@ -97,11 +108,11 @@ static void mutate(struct searching *run, uint64_t *gone) {
     for (int attempt = 0; moves > 0 && attempt < 100; attempt++) {
         size_t up = (size_t)corpus_random_below(&run->random, run->count);
         size_t down = (size_t)corpus_random_below(&run->random, run->count);
-        if (up == down || gone[down] < run->step || !fits(run, up, gone[up] + run->step) ||
-            !fits(run, down, gone[down] - run->step))
+        uint64_t step = run->step * (1 + corpus_random_below(&run->random, MAXIMUM_STEPS));
+        if (up == down || gone[down] < step || !fits(run, up, gone[up] + step) || !fits(run, down, gone[down] - step))
             continue;
-        gone[up] += run->step;
-        gone[down] -= run->step;
+        gone[up] += step;
+        gone[down] -= step;
         moves--;
     }
 }
@@ -117,10 +128,10 @@ static struct stream *open_stream(const struct searching *run, const struct stag
                        run->corpus.length, &options, error);
 }
 
-static bool measure(struct searching *run, double *divergence, const uint64_t *gone, const struct stage *stage,
-                    struct error *error) {
+static bool measure_plan(struct searching *run, double *divergence, const struct plan *plan, const struct stage *stage,
+                         struct error *error) {
     struct evaluation result;
-    if (!place(run, run->plan, gone, error) || !pruned_weights_set(run->weights, run->plan, error))
+    if (!pruned_weights_set(run->weights, plan, error))
         return false;
     struct stream *stream = open_stream(run, stage, pruned_weights_source(run->weights), error);
     bool ok = stream != NULL && evaluate_against(&result, stream, stage->dense, NULL, run->progress, error) &&
@@ -132,6 +143,16 @@ static bool measure(struct searching *run, double *divergence, const uint64_t *g
     run->search->evaluations++;
     run->search->tokens += result.tokens;
     return true;
+}
+
+static bool measure(struct searching *run, double *divergence, const uint64_t *gone, const struct stage *stage,
+                    struct error *error) {
+    return place(run, run->plan, gone, error) && measure_plan(run, divergence, run->plan, stage, error);
+}
+
+static bool judge_start(void *context, double *divergence, const struct plan *plan, struct error *error) {
+    struct searching *run = context;
+    return measure_plan(run, divergence, plan, &run->stages[STAGES - 1], error);
 }
 
 /* ---- a generation ---- */
@@ -226,9 +247,9 @@ static bool open_text(struct searching *run, struct error *error) {
     return run_text_open(&run->corpus, run->search->workbench->model, settings->source, &options, error);
 }
 
-/* A thirty-second, a quarter and all of the text, as EvoPress's 2 k, 16 k and 64 k tokens. */
+/* An eighth, a half and all of the text: on less, moves that are worth little each drown in the text's own noise. */
 static bool open_stages(struct searching *run, struct error *error) {
-    static const size_t parts[STAGES] = {32, 4, 1};
+    static const size_t parts[STAGES] = {8, 2, 1};
     size_t survivors[STAGES] = {(size_t)run->search->settings.offspring / 4 + 1, 1, 1};
     for (size_t s = 0; s < STAGES; s++) {
         struct stage *stage = &run->stages[s];
@@ -257,12 +278,15 @@ static bool prepare(struct searching *run, struct error *error) {
     struct workbench *workbench = run->search->workbench;
     run->random = run->search->settings.seed;
     job_stage(workbench->jobs, "reading %s", run->search->settings.source);
-    run->plan = plan_copy(run->search->best, error);
     run->weights =
         pruned_weights_create(workbench->model, workbench->sensitivity, run->search->settings.method,
                               workbench->settings.memory > 0 ? workbench->settings.memory / 2 : CACHE_MEMORY, error);
-    return run->plan != NULL && run->weights != NULL && choose_matrices(run, error) && make_candidates(run, error) &&
-           open_text(run, error) && open_stages(run, error);
+    struct search_judge judge = {.measure = judge_start, .context = run};
+    if (run->weights == NULL || !open_text(run, error) || !open_stages(run, error) ||
+        !search_find_start(run->search, &judge, error))
+        return false;
+    run->plan = plan_copy(run->search->best, error);
+    return run->plan != NULL && choose_matrices(run, error) && make_candidates(run, error);
 }
 
 static void finish(struct searching *run) {
@@ -280,11 +304,12 @@ static void finish(struct searching *run) {
 
 bool search_work(struct search *search, struct progress *progress, struct error *error) {
     struct searching run = {.search = search, .progress = progress};
-    bool ok = prepare(&run, error) && measure(&run, &search->before, run.parent, &run.stages[STAGES - 1], error);
-    if (ok) {
-        search->divergence = search->before;
+    bool ok = (search->settings.calibrate == NULL ||
+               calibrate_run_source(search->workbench, search->settings.calibrate, progress, error)) &&
+              prepare(&run, error);
+    search->before = search->divergence;
+    if (ok)
         set_total(&run);
-    }
     while (ok && search->generation < search->settings.generations)
         ok = run_generation(&run, error);
     finish(&run);
@@ -296,12 +321,11 @@ bool search_apply(const struct search *search, struct text *output, struct error
     text_add(output, "search: %lld generations, %llu evaluations, %llu tokens: KL to the dense model ",
              (long long)search->generation, (unsigned long long)search->evaluations,
              (unsigned long long)search->tokens);
-    if (search->improvements == 0) {
-        text_add(output, "%.6f, no improvement\n", search->before);
-        return true;
-    }
-    text_add(output, "%.6f, %.6f before\n", search->divergence, search->before);
-    if (!plan_begin(plan, "search", error))
+    text_add(output, "%.6f, %.6f at first (%s)\n", search->divergence, search->before, search->started);
+    char name[64] = "search";
+    if (strcmp(search->settings.from, "plan") != 0)
+        (void)snprintf(name, sizeof name, "search %g%% from %s", 100 * search->settings.budget, search->started);
+    if (!plan_begin(plan, name, error))
         return false;
     bool ok = true;
     for (size_t i = 0; ok && i < search->workbench->model->matrix_count; i++)
@@ -312,5 +336,7 @@ bool search_apply(const struct search *search, struct text *output, struct error
     plan_end(plan);
     if (ok)
         edit_say_total(output, plan);
+    if (ok && search->settings.out != NULL && (ok = plan_csv_write(plan, search->settings.out, error)))
+        text_add(output, "wrote %s\n", search->settings.out);
     return ok;
 }

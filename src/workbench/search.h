@@ -13,6 +13,10 @@
 
 struct search_settings {
     char *source;                  /* text; owned */
+    char *calibrate;               /* text to calibrate on first; owned; NULL: none */
+    char *out;                     /* a plan.csv to write; owned; NULL: none */
+    double budget;                 /* sparsity of all prunable weights together; from a strategy only */
+    char from[24];                 /* "plan" as it is, a strategy, or "best" of all strategies */
     char method[PLAN_METHOD_SIZE]; /* for targets that name none */
     int64_t windows, length;       /* of text: 0 = 64, the default length */
     int64_t generations, offspring;
@@ -23,11 +27,14 @@ struct search {
     struct workbench *workbench;
     struct search_settings settings;
     struct plan *best;         /* a copy of the plan, improved */
+    char started[24];          /* what it began with */
     double divergence, before; /* KL per token of the best and of the plan it began with; NaN while not measured */
     int64_t generation;        /* finished */
     uint64_t evaluations, tokens;
     size_t improvements;
 };
+
+void search_settings_free(struct search_settings *settings);
 
 /* Takes over settings, on failure too. NULL with an error. */
 struct search *search_create(struct workbench *workbench, struct search_settings *settings, struct error *error);

@@ -1,0 +1,36 @@
+#!/bin/bash
+# Searching for a plan through the program: the budget is kept, locked matrices stay, the same seed finds the same plan,
+# and the result is no worse than what it began with.
+. "${srcdir:-.}/tests/shell.sh"
+
+text=$sample/stories.txt
+search() {
+    cat >"$scratch/script" <<END
+calibrate $text windows=4
+set 0.q 25%
+lock 0.q
+search-plan $text sparsity=50% from=$1 windows=8 length=64 generations=2 offspring=4 seed=7
+write $scratch/$2.csv
+END
+    run 0 --script "$scratch/script" "$sample"
+}
+
+search best first
+says 'total 50.00 %'
+says 'search: 2 generations'
+[ "$(column "$scratch/first.csv" sparsity model.layers.0.self_attn.q_proj.weight)" = 0.25 ] || fail "the locked matrix moved"
+awk '/KL to the dense model/ { for (i = 1; i <= NF; i++) if ($i == "model") { now = $(i + 1) + 0; before = $(i + 2) + 0 } }
+    END { exit !(now > 0 && now <= before) }' "$scratch/out" || fail "worse than at first: $(cat "$scratch/out")"
+search best second
+cmp -s "$scratch/first.csv" "$scratch/second.csv" || fail "the same seed found another plan"
+search uniform third
+says 'at first (uniform)'
+search plan fourth
+says 'at first (the plan)'
+
+cat >"$scratch/script" <<END
+search-plan $text windows=8 length=64
+END
+run 2 --script "$scratch/script" "$sample"
+complains 'needs a budget'
+conclude
