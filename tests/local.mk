@@ -21,7 +21,7 @@ tests_writer_test_LDADD = $(unit_libs)
 TESTS += tests/dtype_test tests/hostile_test tests/writer_test
 endif
 
-# configure CC=clang --enable-fuzz; make fuzz; then tests/fuzz_safetensors FOLDER-OF-INPUTS
+# configure CC=clang --enable-fuzz; make fuzz runs for a minute and keeps what it found in fuzz-corpus/
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz_safetensors
 tests_fuzz_safetensors_SOURCES = tests/fuzz_safetensors.c
@@ -29,6 +29,8 @@ tests_fuzz_safetensors_CFLAGS = $(AM_CFLAGS) -fsanitize=fuzzer
 tests_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_safetensors_LDADD = libsecateur.a $(engine_libs)
 fuzz: tests/fuzz_safetensors
+	$(MKDIR_P) fuzz-corpus
+	tests/fuzz_safetensors -max_total_time=60 -max_len=4096 fuzz-corpus
 endif
 
 if HAVE_CMOCKA

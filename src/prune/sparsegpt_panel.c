@@ -1,5 +1,6 @@
 #include "prune/sparsegpt_panel.h"
 
+#include "engine/vector.h"
 #include <string.h>
 
 /* Columns whose pending errors are subtracted together: enough sums in flight to hide the multiplier's latency. */
@@ -122,8 +123,8 @@ INLINE int losses(const struct panel *panel, int columns) {
     return lose < columns ? lose : columns;
 }
 
-__attribute__((target_clones("avx512f", "arch=haswell", "default"))) void panel_sweep(const struct panel *panel,
-                                                                                      int64_t row, float *errors) {
+VECTOR_CLONES
+void panel_sweep(const struct panel *panel, int64_t row, float *errors) {
     struct wide current[GROUP_MAXIMUM];
     flags keep[GROUP_MAXIMUM][PARTS];
     int group = panel->keep == NULL ? panel->m : COLUMNS;
