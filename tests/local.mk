@@ -230,3 +230,12 @@ TESTS += tests/search_test.sh
 EXTRA_PROGRAMS += tests/tables/paired
 tests_tables_paired_SOURCES = tests/tables/paired.c
 tests_tables_paired_LDADD = libsecateur.a $(engine_libs)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/imatrix_test
+tests_imatrix_test_SOURCES = tests/imatrix_test.c
+tests_imatrix_test_LDADD = tests/libmade.a $(unit_libs)
+TESTS += tests/imatrix_test
+endif
+EXTRA_DIST += tests/imatrix_test.sh
+TESTS += tests/imatrix_test.sh
