@@ -99,6 +99,7 @@ void sensitivity_free(struct sensitivity *sensitivity);
 /* The input of a matrix; NULL while unknown. */
 const struct input_sensitivity *sensitivity_input(const struct sensitivity *sensitivity, size_t matrix);
 
+/* Add a copy of what was measured of a matrix; false when memory ran out. */
 bool sensitivity_add_point(struct sensitivity *sensitivity, size_t matrix, const struct measured_point *point,
                            struct error *error);
 bool sensitivity_add_loss(struct sensitivity *sensitivity, size_t matrix, const struct loss_point *point,
