@@ -40,6 +40,10 @@ static void add_knowledge(struct sensitivity *sensitivity, struct forecaster *fo
     struct plan *plan = plan_create(sensitivity->model, &error);
     assert_true(sensitivity_add_point(sensitivity, 1, &point, &error));
     assert_true(sensitivity_add_loss(sensitivity, 1, &loss, &error));
+    struct slope_point slope = {"wanda", 0.6, 0.1, 0.9, 1, 1.2};
+    assert_true(sensitivity_add_slope(sensitivity, 1, &slope, &error));
+    slope.base = 0.7;
+    assert_true(sensitivity_add_slope(sensitivity, 1, &slope, &error));
     assert_true(forecaster_add(forecaster, "nothing", plan, 0.5, 0.1, 100, &error));
     assert_true(forecaster_add(forecaster, "nothing again", plan, 0.25, 0.1, 100, &error));
     assert_int_equal(forecaster->anchor_count, 1); /* the same plan: measured again */

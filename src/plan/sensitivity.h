@@ -105,6 +105,7 @@ bool sensitivity_add_point(struct sensitivity *sensitivity, size_t matrix, const
 bool sensitivity_add_loss(struct sensitivity *sensitivity, size_t matrix, const struct loss_point *point,
                           struct error *error);
 
+/* In place of an earlier one of the same method and base. */
 bool sensitivity_add_slope(struct sensitivity *sensitivity, size_t matrix, const struct slope_point *point,
                            struct error *error);
 /* The one of this method whose base is nearest to `sparsity`; NULL when none is within SLOPE_REACH. */
