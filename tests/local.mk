@@ -239,3 +239,10 @@ TESTS += tests/imatrix_test
 endif
 EXTRA_DIST += tests/imatrix_test.sh
 TESTS += tests/imatrix_test.sh
+if HAVE_CMOCKA
+check_PROGRAMS += tests/calibrate_more_test
+tests_calibrate_more_test_SOURCES = tests/calibrate_more_test.c
+tests_calibrate_more_test_CPPFLAGS = $(AM_CPPFLAGS) -DSAMPLE_FOLDER='"$(abs_top_srcdir)/samples/model"'
+tests_calibrate_more_test_LDADD = $(unit_libs)
+TESTS += tests/calibrate_more_test
+endif

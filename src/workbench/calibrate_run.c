@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "engine/stream.h"
+#include "workbench/calibrate_more.h"
 #include "workbench/calibration_cache.h"
 #include "workbench/imatrix_source.h"
 #include "workbench/knowledge.h"
@@ -73,7 +74,7 @@ static bool plan_memory(struct calibrate_run *run, struct stream_options *option
     char need[TEXT_NUMBER_SIZE];
     uint64_t stream = stream_memory(&states, model, run->corpus.windows, run->corpus.length, options);
     uint64_t fixed = stream - states + last_bytes(run);
-    run->full = run->settings.hessian != HESSIAN_NO;
+    run->full = run->settings.hessian != HESSIAN_NO && !run->settings.more;
     if (limit > 0 && run->settings.hessian == HESSIAN_AUTO && fixed + block_bytes(model, true) > limit)
         run->full = false;
     run->bytes = fixed + block_bytes(model, run->full);
@@ -169,7 +170,7 @@ static bool open_run(struct calibrate_run *run, const struct stream_options *opt
     if (run->stream == NULL)
         return false;
     set_total(run, progress);
-    return begin_knowledge(run, error);
+    return run->continued || run->settings.more || begin_knowledge(run, error);
 }
 
 /* The last state of each window as the first block sees it. */
@@ -213,7 +214,7 @@ static bool publish_block(struct calibrate_run *run, struct findings *findings, 
     find_distances(run, distances, block);
     (void)pthread_mutex_lock(&workbench->mutex);
     findings_publish(workbench->sensitivity, findings);
-    for (size_t first = 0; first <= block; first++)
+    for (size_t first = 0; first <= block && !run->settings.more; first++)
         workbench->sensitivity->distances[first * blocks + block] = distances[first];
     workbench->knowledge++;
     (void)pthread_mutex_unlock(&workbench->mutex);
@@ -223,12 +224,16 @@ static bool publish_block(struct calibrate_run *run, struct findings *findings, 
     return true;
 }
 
-static bool study_block(struct calibrate_run *run, const struct gathering *gathering, struct progress *progress,
+static bool study_block(struct calibrate_run *run, struct gathering *gathering, struct progress *progress,
                         struct error *error) {
     struct findings findings = {0};
+    const struct sensitivity *known = run->settings.more ? run->workbench->sensitivity : NULL;
     job_stage(run->workbench->jobs, "block %lld: curves and errors", (long long)gathering->block);
+    if (known != NULL)
+        calibrate_more_merge(gathering, known);
     bool ok = calibrate_output_block(&run->output, gathering, error) &&
-              findings_make(&findings, gathering, &run->settings.findings, progress, error);
+              findings_make(&findings, gathering, &run->settings.findings, progress, error) &&
+              (known == NULL || calibrate_more_keep(&findings, known, error));
     ok = ok && publish_block(run, &findings, error);
     findings_free(&findings);
     return ok;
@@ -244,9 +249,23 @@ static bool gather_block(struct calibrate_run *run, struct gathering *gathering,
     return stream_pass(run->stream, &observer, true, progress, error);
 }
 
+/* An earlier run has finished this block: the text passes it, and only its last states are kept. */
+static bool pass_block(struct calibrate_run *run, int64_t block, struct progress *progress, struct error *error) {
+    struct gathering gathering = {
+        .model = run->workbench->model, .block = block, .last = run->last + (size_t)(block + 1) * state_size(run)};
+    struct block_observer observer = gathering_observer(&gathering);
+    observer.input = NULL;
+    job_stage(run->workbench->jobs, "block %lld was calibrated before", (long long)block);
+    progress_add(progress, findings_work(run->workbench->model, block, run->full, &run->settings.findings));
+    run->finished++;
+    return stream_pass(run->stream, &observer, true, progress, error);
+}
+
 static bool run_block(struct calibrate_run *run, int64_t block, struct progress *progress, struct error *error) {
     const struct model *model = run->workbench->model;
     struct gathering gathering;
+    if (run->continued && run->workbench->sensitivity->blocks[block].known)
+        return pass_block(run, block, progress, error);
     job_stage(run->workbench->jobs, "block %lld", (long long)block);
     if (!gathering_create(&gathering, model, block, run->full, run->settings.compute == COMPUTE_BF16, error))
         return false;
@@ -312,32 +331,116 @@ static bool open_imatrix(struct calibrate_run *run, struct progress *progress, s
     return begin_knowledge(run, error);
 }
 
+/* ---- what an earlier run has found ---- */
+
+static size_t count_known(const struct sensitivity *sensitivity) {
+    size_t known = 0;
+    for (size_t b = 0; b < sensitivity->model->block_count; b++)
+        known += sensitivity->blocks[b].known;
+    return known;
+}
+
+/* From the cache; *all: nothing is left to do. */
+static void take_earlier(struct calibrate_run *run, bool *all) {
+    struct workbench *workbench = run->workbench;
+    size_t blocks = workbench->model->block_count;
+    *all = false;
+    if (run->settings.fresh || run->settings.more || wants_files(run) ||
+        !calibration_cache_load(workbench, find_key(run)))
+        return;
+    size_t known = count_known(workbench->sensitivity);
+    *all = known == blocks;
+    run->continued = !*all;
+    if (*all)
+        text_add(&run->said, "calibrated before on %s: loaded from the cache (fresh runs it again)\n",
+                 workbench->sensitivity->source);
+    else
+        job_log(workbench->jobs, "%zu of %zu blocks were calibrated before: going on behind them", known, blocks);
+}
+
+/* ---- more text ---- */
+
+static bool begin_more(struct calibrate_run *run, struct error *error) {
+    struct sensitivity *sensitivity = run->workbench->sensitivity;
+    if (!calibrate_more_check(sensitivity, run->corpus.hash, error))
+        return false;
+    run->settings.findings.method_count = 0;
+    run->settings.findings.spectrum = false;
+    return true;
+}
+
+/* While only some blocks hold the added text, nothing may be kept under a key. Returns the key until then. */
+static uint64_t hold_key(struct workbench *workbench) {
+    uint64_t key = workbench->sensitivity->key;
+    workbench->sensitivity->key = 0;
+    return key;
+}
+
+static void end_more(struct calibrate_run *run, uint64_t key) {
+    struct sensitivity *sensitivity = run->workbench->sensitivity;
+    struct text source = {0};
+    text_add(&source, "%s; and ", sensitivity->source);
+    describe_source(&source, run);
+    (void)pthread_mutex_lock(&run->workbench->mutex);
+    (void)snprintf(sensitivity->source, sizeof sensitivity->source, "%s", text_string(&source));
+    sensitivity->tokens += count_tokens(run);
+    sensitivity->corpus_hash = run->corpus.hash;
+    sensitivity->key = XXH3_64bits_withSeed(&key, sizeof key, find_key(run));
+    (void)pthread_mutex_unlock(&run->workbench->mutex);
+    text_free(&source);
+    text_add(&run->said, "added to what was known; " CALIBRATE_MORE_KEPT "\n");
+}
+
 /* ---- the run ---- */
 
 static bool finish(struct calibrate_run *run, bool ok, struct error *error) {
-    if (!ok && error->code == ERROR_CANCELLED)
-        return error_set(error, ERROR_CANCELLED, "cancelled: %zu of %zu blocks are calibrated", run->finished,
-                         run->workbench->model->block_count);
-    if (ok) {
+    size_t blocks = run->workbench->model->block_count;
+    if (ok)
         say_end(run);
+    if (ok || run->finished > 0)
         keep(run);
-    }
-    return ok;
+    if (ok || error->code != ERROR_CANCELLED)
+        return ok;
+    return run->settings.more
+               ? error_set(error, ERROR_CANCELLED,
+                           "cancelled: %zu of %zu blocks hold the added text; calibrate again for all alike",
+                           run->finished, blocks)
+               : error_set(error, ERROR_CANCELLED,
+                           "cancelled: %zu of %zu blocks are calibrated; the same command goes on behind them",
+                           run->finished, blocks);
+}
+
+static bool run_more(struct calibrate_run *run, const struct stream_options *options, struct progress *progress,
+                     struct error *error) {
+    if (!begin_more(run, error))
+        return false;
+    uint64_t key = hold_key(run->workbench);
+    bool ok = open_run(run, options, progress, error) && run_blocks(run, progress, error);
+    if (ok)
+        end_more(run, key);
+    else if (run->finished == 0)
+        run->workbench->sensitivity->key = key;
+    return finish(run, ok, error);
+}
+
+static bool run_text(struct calibrate_run *run, struct progress *progress, struct error *error) {
+    struct stream_options options = {0};
+    bool all;
+    if (!open_text(run, &options, error))
+        return false;
+    if (run->settings.more)
+        return run_more(run, &options, progress, error);
+    take_earlier(run, &all);
+    return all || finish(run, open_run(run, &options, progress, error) && run_blocks(run, progress, error), error);
 }
 
 bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, struct error *error) {
-    struct workbench *workbench = run->workbench;
-    struct stream_options options = {0};
-    if (imatrix_recognise(run->settings.source))
-        return finish(run, open_imatrix(run, progress, error) && run_blocks(run, progress, error), error);
-    if (!open_text(run, &options, error))
-        return false;
-    if (!run->settings.fresh && !wants_files(run) && calibration_cache_load(workbench, find_key(run))) {
-        text_add(&run->said, "calibrated before on %s: loaded from the cache (fresh runs it again)\n",
-                 workbench->sensitivity->source);
-        return true;
-    }
-    return finish(run, open_run(run, &options, progress, error) && run_blocks(run, progress, error), error);
+    if (!imatrix_recognise(run->settings.source))
+        return run_text(run, progress, error);
+    if (run->settings.more)
+        return error_set(error, ERROR_USAGE, "more=yes adds text, and %s is an importance matrix",
+                         run->settings.source);
+    return finish(run, open_imatrix(run, progress, error) && run_blocks(run, progress, error), error);
 }
 
 bool calibrate_run_source(struct workbench *workbench, const char *source, struct progress *progress,

@@ -21,6 +21,7 @@ struct calibrate_settings {
     struct calibrate_paths paths;
     bool by_sequences; /* of the files: --compat reference */
     bool fresh;        /* not from the cache */
+    bool more;         /* added to what is known */
 };
 
 struct calibrate_run {
@@ -34,6 +35,7 @@ struct calibrate_run {
     float *last; /* [blocks + 1][windows × hidden]: each window's last state before the first block and after each */
     uint64_t bytes;  /* of working memory */
     size_t finished; /* blocks */
+    bool continued;  /* some of them by an earlier run */
     struct text said;
 };
 
@@ -42,7 +44,8 @@ struct calibrate_run *calibrate_run_create(struct workbench *workbench, const st
                                            struct error *error);
 void calibrate_run_free(struct calibrate_run *run);
 
-/* In the worker. Blocks that were finished before a failure or a cancellation stay known. */
+/* In the worker. Blocks that were finished before a failure or a cancellation stay known, in the cache as well, and the
+ * next run with the same settings goes on behind them. */
 bool calibrate_run_work(struct calibrate_run *run, struct progress *progress, struct error *error);
 
 /* Frees the strings. */

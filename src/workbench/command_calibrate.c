@@ -22,7 +22,8 @@ enum {
     CALIBRATE_INPUTS,
     CALIBRATE_IMATRIX,
     CALIBRATE_COMPAT,
-    CALIBRATE_FRESH
+    CALIBRATE_FRESH,
+    CALIBRATE_MORE
 };
 
 static const char *const modes[] = {"random", "sequential", NULL};
@@ -99,6 +100,9 @@ static const struct argument arguments[] = {
     [CALIBRATE_FRESH] = {.name = "fresh",
                          .kind = ARGUMENT_FLAG,
                          .help = "run again even when the same calibration is in the cache"},
+    [CALIBRATE_MORE] = {.name = "more",
+                        .kind = ARGUMENT_FLAG,
+                        .help = "add this text to what is known instead of starting anew"},
 };
 
 /* The files that a run writes are compared with others': f32 unless something else was asked for. */
@@ -150,6 +154,9 @@ static bool take_settings(struct calibrate_settings *settings, const struct work
     settings->findings.spectrum = true;
     settings->by_sequences = values[CALIBRATE_COMPAT].given;
     settings->fresh = values[CALIBRATE_FRESH].integer != 0;
+    settings->more = values[CALIBRATE_MORE].integer != 0;
+    if (settings->more && (values[CALIBRATE_HESSIAN].given || values[CALIBRATE_INPUTS].given))
+        return error_set(error, ERROR_USAGE, "more=yes gathers neither Hessians nor inputs: leave these files out");
     if (values[CALIBRATE_HESSIAN].given && settings->hessian == HESSIAN_NO)
         return error_set(error, ERROR_USAGE, "hessian=FILE needs full Hessians: leave full=no out");
     if (values[CALIBRATE_HESSIAN].given)
@@ -216,7 +223,7 @@ const struct command calibrate_commands[] = {
     {"calibrate", NULL, "run text through the model and find out what matters",
      "Runs text through the dense model block by block and gathers, for every distinct input of the matrices, its "
      "moments, its Hessian, its sparsity and its outliers; from them the error that every cut would make. What is "
-     "found is shown while it runs, and stays when the run is cancelled.",
+     "found is shown while it runs and stays when the run is cancelled; the same command then goes on.",
      arguments, sizeof arguments / sizeof *arguments, COMMAND_JOB | COMMAND_SUBCOMMAND, run_calibrate},
     {"cache", NULL, "list the calibrations that are kept, with their sizes, or clear them", NULL, cache_arguments, 1,
      COMMAND_SUBCOMMAND | COMMAND_NO_MODEL, run_cache},

@@ -1,4 +1,5 @@
 libsecateur_a_SOURCES += \
+  src/workbench/calibrate_more.c src/workbench/calibrate_more.h \
   src/workbench/calibrate_output.c src/workbench/calibrate_output.h \
   src/workbench/calibrate_run.c src/workbench/calibrate_run.h \
   src/workbench/allocate_run.c src/workbench/allocate_run.h \
