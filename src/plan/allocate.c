@@ -26,7 +26,8 @@ const struct strategy strategy_table[] = {
      STRATEGY_NEEDS_CALIBRATION, FIT_SHIFT, "spread: half the range of densities over blocks", 0.1, strategy_influence},
     {"knapsack", "least forecast error for the budget: equal marginal error everywhere",
      "Lagrangian; Frantar, Alistarh 2022 (SPDY)", STRATEGY_NEEDS_CALIBRATION, FIT_SHIFT,
-     "range: how far a matrix may stand from the budget (default 0.35 of the density)", NAN, strategy_knapsack},
+     "range: how far a matrix may stand from the budget (1.7 times the density squared, at most 0.15)", NAN,
+     strategy_knapsack},
 };
 
 const size_t strategy_count = sizeof strategy_table / sizeof *strategy_table;

@@ -2,9 +2,9 @@
 #include "plan/allocate.h"
 #include <math.h>
 
-/* How far from the budget a matrix may stand: a share of the density, at most 0.15. At 80 % a model is another one
- * where a matrix loses three quarters of what it has left. */
-#define RANGE_SHARE 0.35
+/* How far from the budget a matrix may stand: this times the density squared, at most 0.15; both found by trying
+ * (tests/results/strategies.md). Where little is left, small steps change much. */
+#define RANGE_FACTOR 1.7
 #define RANGE_MOST 0.15
 
 /* One matrix's forecast cost at sparsities i / 256, made convex: its lower hull. On the hull every matrix at equal
@@ -129,10 +129,14 @@ static void narrow_bounds(struct allocation *allocation, double range) {
     }
 }
 
+static double usual_range(double density) {
+    return fmin(RANGE_MOST, RANGE_FACTOR * density * density);
+}
+
 bool strategy_knapsack(struct allocation *allocation, struct error *error) {
     struct hull *hulls = memory_alloc(allocation->count, sizeof *hulls, error);
     bool ok = hulls != NULL;
-    double range = allocation_parameter(allocation, fmin(RANGE_MOST, RANGE_SHARE * (1 - allocation->budget)));
+    double range = allocation_parameter(allocation, usual_range(1 - allocation->budget));
     double bend = find_bend(allocation, range);
     narrow_bounds(allocation, range);
     for (size_t i = 0; ok && i < allocation->count; i++) {

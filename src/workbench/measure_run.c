@@ -138,7 +138,7 @@ static bool probe_each(struct measure_run *run, struct probe *probe, struct prog
 /* ---- matrices among others that are cut ---- */
 
 #define SLOPE_STEP 0.1   /* of sparsity, below and above */
-#define SLOPE_SHARE 0.25 /* of the density at most, and of the sparsity half */
+#define SLOPE_FACTOR 1.2 /* of the density squared at most, as knapsack has its range; and half of the sparsity */
 
 static void fill_uniform(struct target *targets, const struct model *model, double sparsity, const char *method) {
     for (size_t i = 0; i < model->matrix_count; i++) {
@@ -163,7 +163,8 @@ static bool probe_slope(struct measure_run *run, struct probe *probe, struct tar
                         double level, struct progress *progress, struct error *error) {
     struct workbench *workbench = run->workbench;
     struct slope_point point = {.base = run->settings.around, .level = level};
-    point.step = fmin(SLOPE_STEP, fmin(SLOPE_SHARE * (1 - point.base), point.base / 2));
+    double density = 1 - point.base;
+    point.step = fmin(SLOPE_STEP, fmin(SLOPE_FACTOR * density * density, point.base / 2));
     (void)snprintf(point.method, sizeof point.method, "%s", run->settings.method);
     job_stage(workbench->jobs, "%s around %.4g %%", workbench->model->matrices[matrix].name, 100 * point.base);
     if (!probe_at(run, &point.below, probe, targets, matrix, point.base - point.step, progress, error) ||
