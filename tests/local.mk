@@ -117,8 +117,8 @@ TESTS += tests/prune_golden_test
 endif
 
 # The whole program, from shell.
-EXTRA_DIST += tests/shell.sh tests/make_shapes.sh tests/cli_test.sh tests/prune_kill_test.sh tests/signal_test.sh tests/memory_test.sh
-TESTS += tests/cli_test.sh tests/prune_kill_test.sh tests/signal_test.sh
+EXTRA_DIST += tests/shell.sh tests/make_shapes.sh tests/cli_test.sh tests/prune_kill_test.sh tests/prune_options_test.sh tests/signal_test.sh tests/memory_test.sh
+TESTS += tests/cli_test.sh tests/prune_kill_test.sh tests/prune_options_test.sh tests/signal_test.sh
 LONG_TESTS += tests/memory_test.sh tests/prune_kill_test.sh
 
 if HAVE_CMOCKA

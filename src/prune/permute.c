@@ -19,25 +19,35 @@ struct ranked {
     int64_t column;
 };
 
-/* Sum of the n largest of one row's m scores. */
-static double kept_of_row(const float *row, const int64_t *group, int n, int m) {
+/* Sum of the `count` largest of one row's m scores, each taken with `sign`. */
+static double largest_of_row(const float *row, const int64_t *group, int count, int m, float sign) {
     float best[GROUP_MAXIMUM];
-    int count = 0;
+    int have = 0;
     for (int i = 0; i < m; i++) {
-        float score = row[group[i]];
-        int place = count < n ? count++ : n;
+        float score = sign * row[group[i]];
+        int place = have < count ? have++ : count;
         while (place > 0 && best[place - 1] < score) {
-            if (place < n)
+            if (place < count)
                 best[place] = best[place - 1];
             place--;
         }
-        if (place < n)
+        if (place < count)
             best[place] = score;
     }
     double sum = 0;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < have; i++)
         sum += (double)best[i];
     return sum;
+}
+
+/* Sum of the n largest of one row's m scores: the fewer of those that stay and those that go are looked for. */
+static double kept_of_row(const float *row, const int64_t *group, int n, int m) {
+    if (n <= m - n)
+        return largest_of_row(row, group, n, m, 1);
+    double sum = 0;
+    for (int i = 0; i < m; i++)
+        sum += (double)row[group[i]];
+    return sum + largest_of_row(row, group, m - n, m, -1);
 }
 
 static double kept_of_group(const struct search *search, const int64_t *group) {
@@ -84,39 +94,32 @@ static void deal(const struct search *search, struct ranked *ranked, int64_t fir
     }
 }
 
-/* Swaps one pair of the two groups, the first that keeps more; false when none does. */
-static bool swap_pair(const struct search *search, int64_t *a, int64_t *b, double *kept_a, double *kept_b) {
-    for (int i = 0; i < search->pattern.m; i++)
-        for (int j = 0; j < search->pattern.m; j++) {
-            int64_t old_a = a[i];
-            int64_t old_b = b[j];
-            a[i] = old_b;
-            b[j] = old_a;
-            double new_a = kept_of_group(search, a);
-            double new_b = kept_of_group(search, b);
-            if (new_a + new_b > (*kept_a + *kept_b) * (1 + 1e-9)) {
-                *kept_a = new_a;
-                *kept_b = new_b;
-                return true;
-            }
-            a[i] = old_a;
-            b[j] = old_b;
-        }
-    return false;
+/* Tries to swap member i of a with member j of b; keeps the swap when it keeps more. */
+static void try_swap(const struct search *search, int64_t *a, int64_t *b, int i, int j, double *kept) {
+    int64_t old_a = a[i];
+    int64_t old_b = b[j];
+    a[i] = old_b;
+    b[j] = old_a;
+    double now = kept_of_group(search, a) + kept_of_group(search, b);
+    if (now > *kept * (1 + 1e-9)) {
+        *kept = now;
+        return;
+    }
+    a[i] = old_a;
+    b[j] = old_b;
 }
 
-/* One round: every group against the one `distance` behind it, as long as a swap keeps more. */
+/* One round: every group against the one `distance` behind it, every pair of members once. */
 static void swap_round(const struct search *search, int64_t first, int64_t distance) {
     int64_t m = search->pattern.m;
     int64_t groups = search->stretch / m;
     for (int64_t g = 0; g < groups; g++) {
         int64_t *a = search->order + first + g * m;
         int64_t *b = search->order + first + (g + distance) % groups * m;
-        double kept_a = kept_of_group(search, a);
-        double kept_b = kept_of_group(search, b);
-        bool swapped = a != b;
-        while (swapped)
-            swapped = swap_pair(search, a, b, &kept_a, &kept_b);
+        double kept = kept_of_group(search, a) + kept_of_group(search, b);
+        for (int i = 0; a != b && i < m; i++)
+            for (int j = 0; j < m; j++)
+                try_swap(search, a, b, i, j, &kept);
     }
 }
 

@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+/* A round of swaps takes about columns × rows × M² comparisons: as many rounds as that allows, at most four. */
 #define SWAP_ROUNDS 4
+#define SWAP_WORK 5e8
 
 static const struct matrix *matrix_at(const struct data_run *data, size_t matrix) {
     return &data->run->workbench->model->matrices[matrix];
@@ -80,6 +82,11 @@ static float *make_scores(const struct data_run *data, size_t index, struct erro
     return scores;
 }
 
+static int swap_rounds(const struct matrix *matrix, struct pattern pattern) {
+    double work = (double)matrix->rows * (double)matrix->columns * pattern.m * pattern.m;
+    return (int)fmin(SWAP_ROUNDS, SWAP_WORK / work);
+}
+
 static bool find_order(struct unit_order *order, const struct data_run *data, size_t task, struct error *error) {
     const struct prune_task *given = &data->run->tasks[task];
     const struct matrix *matrix = matrix_at(data, given->matrix);
@@ -88,7 +95,7 @@ static bool find_order(struct unit_order *order, const struct data_run *data, si
     order->order = memory_alloc((size_t)order->units, sizeof *order->order, error);
     float *scores = order->order != NULL ? make_scores(data, given->matrix, error) : NULL;
     bool ok = scores != NULL && permute_find(order->order, scores, given->pattern, matrix->rows, matrix->columns,
-                                             stretch_of(data, matrix), SWAP_ROUNDS, error);
+                                             stretch_of(data, matrix), swap_rounds(matrix, given->pattern), error);
     memory_free(scores);
     return ok;
 }
