@@ -136,7 +136,7 @@ static bool cut_matrix(float *weights, const struct probe *probe, size_t index, 
     struct method_chain chain;
     if (!method_parse(&chain, target->method[0] != '\0' ? target->method : method, error))
         return false;
-    if (method_needs(&chain) > METHOD_NEEDS_MEAN)
+    if (method_needs(&chain) > METHOD_NEEDS_DIAGONAL)
         return error_set(error, ERROR_USAGE,
                          "%s needs full Hessians, which are not kept: losses are measured by magnitude, wanda, ria "
                          "or obd",

@@ -7,7 +7,6 @@
 enum method_need {
     METHOD_NEEDS_NOTHING,
     METHOD_NEEDS_DIAGONAL, /* Σx² of the inputs: calibration text or an imatrix */
-    METHOD_NEEDS_MEAN,     /* Σx as well */
     METHOD_NEEDS_HESSIAN,  /* the full XXᵀ: calibration text */
 };
 

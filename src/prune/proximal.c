@@ -21,6 +21,7 @@ struct proximal {
     float *b, *before, *momentum, *product; /* [rows × n] each */
     uint8_t *mask;
     double lipschitz; /* largest eigenvalue of Ã */
+    double mean_size; /* of a dense entry */
     shrink_function *shrink;
 };
 
@@ -78,9 +79,11 @@ static bool proximal_create(struct proximal *state, struct layer *layer, shrink_
     state->mask = memory_alloc(count, 1, error);
     bool ok = state->b != NULL && state->before != NULL && state->momentum != NULL && state->product != NULL &&
               state->mask != NULL && find_lipschitz(state, error);
-    if (ok)
-        memcpy(state->b, state->problem.dense, count * sizeof(float));
-    else
+    for (size_t i = 0; ok && i < count; i++) {
+        state->b[i] = state->problem.dense[i];
+        state->mean_size += fabs((double)state->b[i]) / (double)count;
+    }
+    if (!ok)
         proximal_free(state);
     return ok;
 }
@@ -93,11 +96,14 @@ static void gradient_step(struct proximal *state) {
         state->b[i] = state->momentum[i] - step * (state->product[i] - state->problem.g[i]);
 }
 
+/* The adaptive lasso (Zou 2006): an entry's penalty is inverse to its dense size, which is the least-squares solution
+ * here. An equal penalty on all shrinks the large entries so much that the small ones, which take over for them, are
+ * kept in their place. */
 static void shrink_entries(struct proximal *state, double amount) {
-    float threshold = (float)amount;
+    float threshold = (float)(amount * state->mean_size);
     for (size_t i = 0; i < cells(state); i++) {
-        float size = fabsf(state->b[i]) - threshold;
-        state->b[i] = size > 0 ? copysignf(size, state->b[i]) : 0;
+        float size = fabsf(state->b[i]) * fabsf(state->problem.dense[i]) - threshold;
+        state->b[i] = size > 0 ? copysignf(size / fabsf(state->problem.dense[i]), state->b[i]) : 0;
     }
 }
 

@@ -6,7 +6,6 @@
 
 static bool check_data(const struct prune_task *task, const struct prune_settings *settings, struct error *error) {
     static const char *const needs[] = {[METHOD_NEEDS_DIAGONAL] = "the mean square of every input",
-                                        [METHOD_NEEDS_MEAN] = "the mean and the mean square of every input",
                                         [METHOD_NEEDS_HESSIAN] = "the Hessian of every input"};
     enum method_need need = method_needs(&task->chain);
     if (need == METHOD_NEEDS_NOTHING || settings->source != NULL)
