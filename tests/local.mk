@@ -246,3 +246,5 @@ tests_calibrate_more_test_CPPFLAGS = $(AM_CPPFLAGS) -DSAMPLE_FOLDER='"$(abs_top_
 tests_calibrate_more_test_LDADD = $(unit_libs)
 TESTS += tests/calibrate_more_test
 endif
+EXTRA_DIST += tests/forecast_record_test.sh
+TESTS += tests/forecast_record_test.sh

@@ -3,6 +3,7 @@
 #include "plan/selector.h"
 #include "prune/method.h"
 #include "workbench/commands.h"
+#include "workbench/forecast_record.h"
 #include "workbench/knowledge.h"
 #include "workbench/measure_run.h"
 #include "workbench/run_text.h"
@@ -115,6 +116,7 @@ static bool run_forecast(struct workbench *workbench, const struct value *values
                  forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high, forecast.measured);
     else
         text_add(output, "perplexity is not forecast before losses are measured: measure SOURCE\n");
+    forecast_record_table(output);
     return true;
 }
 

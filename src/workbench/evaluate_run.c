@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "workbench/evaluate_output.h"
+#include "workbench/forecast_record.h"
 #include "workbench/run_text.h"
 #include <math.h>
 #include <stdio.h>
@@ -243,5 +244,6 @@ bool evaluate_run_work(struct evaluate_run *run, struct progress *progress, stru
         return false;
     fill_record(run);
     run->record.seconds = progress_clock() - begun;
+    forecast_record_measured(run->workbench, &run->record);
     return evaluation_record_add(run->workbench, &run->record, error);
 }

@@ -32,6 +32,15 @@ bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, 
     return known;
 }
 
+bool knowledge_forecast_of(struct workbench *workbench, struct forecast *forecast, const struct plan *plan) {
+    (void)pthread_mutex_lock(&workbench->mutex);
+    bool known = workbench->forecaster != NULL;
+    if (known)
+        forecast_plan(forecast, NULL, workbench->forecaster, plan);
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    return known;
+}
+
 double knowledge_error(struct workbench *workbench, size_t matrix, const struct target *target) {
     bool estimated = false;
     (void)pthread_mutex_lock(&workbench->mutex);

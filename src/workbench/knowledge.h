@@ -15,6 +15,9 @@ void knowledge_take(struct workbench *workbench, struct sensitivity *sensitivity
  * workbench->knowledge has changed. block_errors: [block_count] or NULL. */
 bool knowledge_forecast(struct workbench *workbench, struct forecast *forecast, double *block_errors);
 
+/* The same of another plan of the model. */
+bool knowledge_forecast_of(struct workbench *workbench, struct forecast *forecast, const struct plan *plan);
+
 /* Relative output error expected of one matrix under a target; NaN while nothing is known. Takes the lock. */
 double knowledge_error(struct workbench *workbench, size_t matrix, const struct target *target);
 

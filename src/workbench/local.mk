@@ -28,6 +28,7 @@ libsecateur_a_SOURCES += \
   src/workbench/evaluate_output.c src/workbench/evaluate_output.h \
   src/workbench/evaluate_run.c src/workbench/evaluate_run.h \
   src/workbench/evaluation_record.c src/workbench/evaluation_record.h \
+  src/workbench/forecast_record.c src/workbench/forecast_record.h \
   src/workbench/imatrix_source.c src/workbench/imatrix_source.h \
   src/workbench/invocation.c src/workbench/invocation.h \
   src/workbench/job.c src/workbench/job.h \

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/memory.h"
+#include "workbench/forecast_record.h"
 #include "workbench/csv.h"
 #include "workbench/prune_run.h"
 #include <jansson.h>
@@ -87,6 +88,9 @@ char *prune_run_json(const struct prune_run *run, struct error *error) {
         "{s:s, s:s, s:s, s:s, s:b, s:s, s:o}", "program", "secateur", "version", VERSION, "source", model->name,
         "family", model->family_name, "reference_conventions", (int)run->settings.reference, "dtype",
         run->settings.narrow ? dtype_info(run->settings.dtype)->label : "as stored", "matrices", matrices);
+    json_t *forecast = json != NULL ? forecast_record_json(run) : NULL;
+    if (forecast != NULL)
+        (void)json_object_set_new(json, "forecast", forecast);
     char *dumped = json != NULL ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     char *copy = dumped != NULL ? memory_copy_string(dumped, error) : NULL;

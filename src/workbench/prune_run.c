@@ -38,6 +38,8 @@ struct prune_run *prune_run_create(struct workbench *workbench, struct plan *pla
     for (size_t i = 0; ok && i < run->count; i++)
         run->records[i] = (struct prune_record){.error = NAN, .forecast = expected_error(workbench, &run->tasks[i])};
     if (ok)
+        knowledge_forecast_of(workbench, &run->forecast, run->plan);
+    if (ok)
         return run;
     prune_run_free(run);
     return NULL;

@@ -2,6 +2,7 @@
 #ifndef SECATEUR_PRUNE_RUN_H
 #define SECATEUR_PRUNE_RUN_H
 
+#include "plan/forecast.h"
 #include "prune/select.h"
 #include "workbench/prune_task.h"
 #include "workbench/workbench.h"
@@ -25,9 +26,10 @@ struct prune_run {
     struct prune_task *tasks;     /* owned, as the other arrays */
     struct prune_record *records; /* one for each task */
     size_t count;
-    struct select_cut cut; /* the global threshold, as it is used up */
-    size_t resumed;        /* tensors that an earlier run had finished */
-    size_t finished;       /* tasks */
+    struct forecast forecast; /* of the plan, before it is pruned; change_known is false without one */
+    struct select_cut cut;    /* the global threshold, as it is used up */
+    size_t resumed;           /* tensors that an earlier run had finished */
+    size_t finished;          /* tasks */
 };
 
 /* Resolves the tasks; takes over `plan`, on failure too. NULL with an error. */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "plan/plan_csv.h"
 #include "workbench/csv.h"
+#include "workbench/forecast_record.h"
 #include "workbench/report_calibration.h"
 #include "workbench/report_column.h"
 #include "workbench/report_evaluations.h"
@@ -113,6 +114,12 @@ static void make_prune(struct text *output, struct workbench *workbench, const s
     text_add_bytes(output, text_string(&workbench->prune_table), workbench->prune_table.length);
 }
 
+static void make_forecasts(struct text *output, struct workbench *workbench, const struct plan *plan) {
+    (void)workbench;
+    (void)plan;
+    forecast_record_table(output);
+}
+
 static void make_plan(struct text *output, struct workbench *workbench, const struct plan *plan) {
     struct target *targets = memory_alloc(workbench->model->matrix_count, sizeof *targets, NULL);
     output->failed = output->failed || targets == NULL;
@@ -157,13 +164,10 @@ bool report_write(struct workbench *workbench, const struct plan *plan, const ch
     static const struct {
         const char *name;
         void (*make)(struct text *output, struct workbench *workbench, const struct plan *plan);
-    } tables[] = {{"model.csv", make_model},
-                  {"blocks.csv", make_blocks},
-                  {"matrices.csv", make_matrices},
-                  {"histograms.csv", make_histograms},
-                  {"evaluations.csv", make_evaluations},
-                  {"plan.csv", make_plan},
-                  {"prune.csv", make_prune}};
+    } tables[] = {
+        {"model.csv", make_model},           {"blocks.csv", make_blocks},           {"matrices.csv", make_matrices},
+        {"histograms.csv", make_histograms}, {"evaluations.csv", make_evaluations}, {"plan.csv", make_plan},
+        {"prune.csv", make_prune},           {"forecasts.csv", make_forecasts}};
     bool ok = file_make_folders(folder, error);
     for (size_t i = 0; ok && i < sizeof tables / sizeof *tables; i++) {
         struct text table = {0};

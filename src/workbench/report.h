@@ -4,8 +4,8 @@
 
 #include "workbench/workbench.h"
 
-/* Writes model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv and plan.csv into a folder (made where
- * absent), each whole or not at all. plan: a copy that nobody else changes. */
+/* Writes model.csv, blocks.csv, matrices.csv, histograms.csv, evaluations.csv, forecasts.csv and plan.csv into a folder
+ * (made where absent), each whole or not at all. plan: a copy that nobody else changes. */
 bool report_write(struct workbench *workbench, const struct plan *plan, const char *folder, bool channels,
                   struct error *error);
 
