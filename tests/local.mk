@@ -176,7 +176,7 @@ TESTS += tests/tokenize_test
 endif
 
 # make bench: ratios to what the machine does in the same run, one line each: what, ratio, required, PASS or BELOW.
-BENCHES = tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve $(SCREEN_BENCHES)
+BENCHES = tests/bench/bench_scan tests/bench/bench_calibrate tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve $(SCREEN_BENCHES)
 EXTRA_PROGRAMS += tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_solve
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_bench_scan_SOURCES = tests/bench/bench_scan.c tests/bench/bench.h
@@ -248,3 +248,6 @@ TESTS += tests/calibrate_more_test
 endif
 EXTRA_DIST += tests/forecast_record_test.sh
 TESTS += tests/forecast_record_test.sh
+EXTRA_PROGRAMS += tests/bench/bench_calibrate
+tests_bench_bench_calibrate_SOURCES = tests/bench/bench_calibrate.c tests/bench/bench.h tests/made_folder.c tests/made_folder.h
+tests_bench_bench_calibrate_LDADD = libsecateur.a $(engine_libs)
