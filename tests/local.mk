@@ -176,8 +176,9 @@ TESTS += tests/tokenize_test
 endif
 
 # make bench: ratios to what the machine does in the same run, one line each: what, ratio, required, PASS or BELOW.
-BENCHES = tests/bench/bench_scan tests/bench/bench_calibrate tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve $(SCREEN_BENCHES)
-EXTRA_PROGRAMS += tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_solve
+BENCHES = tests/bench/bench_scan tests/bench/bench_calibrate tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve \
+	tests/bench/bench_hessian $(SCREEN_BENCHES)
+EXTRA_PROGRAMS += tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_solve tests/bench/bench_hessian
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_bench_scan_SOURCES = tests/bench/bench_scan.c tests/bench/bench.h
 tests_bench_bench_scan_LDADD = libsecateur.a $(engine_libs)
@@ -185,11 +186,13 @@ tests_bench_bench_select_SOURCES = tests/bench/bench_select.c tests/bench/bench.
 tests_bench_bench_select_LDADD = libsecateur.a $(engine_libs)
 tests_bench_bench_solve_SOURCES = tests/bench/bench_solve.c
 tests_bench_bench_solve_LDADD = libsecateur.a $(engine_libs)
+tests_bench_bench_hessian_SOURCES = tests/bench/bench_hessian.c
+tests_bench_bench_hessian_LDADD = libsecateur.a $(engine_libs)
 .PHONY: bench
 bench: $(BENCHES)
 	@for bench in $(BENCHES); do echo "== $$bench"; ./$$bench || exit 1; done
 
-EXTRA_DIST += tests/large_test.sh tests/tables/methods.sh
+EXTRA_DIST += tests/large_test.sh tests/tables/methods.sh tests/tables/methods.csv tests/tables/seeds.sh doc/methods.md
 check_PROGRAMS += tests/make_large
 tests_make_large_SOURCES = tests/make_large.c
 tests_make_large_LDADD = -lm

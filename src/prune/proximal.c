@@ -97,8 +97,7 @@ static void gradient_step(struct proximal *state) {
 }
 
 /* The adaptive lasso (Zou 2006): an entry's penalty is inverse to its dense size, which is the least-squares solution
- * here. An equal penalty on all shrinks the large entries so much that the small ones, which take over for them, are
- * kept in their place. */
+ * here. An equal penalty for all gave supports worse than those by magnitude. */
 static void shrink_entries(struct proximal *state, double amount) {
     float threshold = (float)(amount * state->mean_size);
     for (size_t i = 0; i < cells(state); i++) {
