@@ -71,6 +71,10 @@ static const struct {
     /* A near-tie: in block 1, mlp.dense_4h_to_h, row 4, inputs 80 and 81 score 0.0158101749 and 0.0158111118, a
      * relative gap of 6e-5 where f32 moves weights by 3e-5; the first flip drags the others along. */
     {"falcon", "sparsegpt_2_4", 68, 0},
+    /* bf16 and f16 weights of equal size, which torch breaks in another order: kept sums are equal (prune_golden_test).
+     */
+    {"mistral", "magnitude_2_4", 128, 0},
+    {"opt", "magnitude_2_4", 24, 0},
     /* This reference file has its routers pruned as well, which changes what the second block sees. */
     {"mixtral", "wanda_2_4", 0, 1},
 };
@@ -169,10 +173,8 @@ static bool check_result(const char *folder, const char *model, const struct gol
         }
     bool ok = prune_model(folder, model, run);
     struct difference difference = ok ? compare_models(result, block_end) : (struct difference){0};
-    /* Magnitude's file holds ties cut in another order: bf16 and f16 weights have many. */
-    bool ties = strncmp(run->suffix, "magnitude", strlen("magnitude")) == 0;
     bool near = difference.flips > 0 && difference.flips <= allowed;
-    bool same = ok && (ties || near || difference.flips == 0) && (near || difference.worst <= WEIGHT_TOLERANCE);
+    bool same = ok && (near || difference.flips == 0) && (near || difference.worst <= WEIGHT_TOLERANCE);
     print_message("%-20s %-22s %s: %zu of %zu cells flipped, weights within %.2g\n", folder, run->suffix,
                   same ? "equal" : "DIFFERENT", difference.flips, difference.cells, difference.worst);
     return same;

@@ -35,7 +35,6 @@ struct data_run {
     struct gathering gathering; /* of the block in hand */
     struct factor *factor;      /* of the input seen last */
     const struct gathered_input *factor_input;
-    double factor_damping;
 };
 
 /* The source's weights of a matrix, [rows × columns], with units in the block's order. */
