@@ -159,26 +159,6 @@ static void test_products(void **state) {
             }
 }
 
-static void test_gram(void **state) {
-    const int64_t tokens = 133, m = 45, n = 70, stride = 120;
-    (void)state;
-    if (!gemm_has_bf16())
-        skip();
-    float *x = random_values((size_t)(tokens * stride), 5), *c = random_values((size_t)(m * n), 6);
-    void *scratch = memory_alloc_aligned(gemm_gram_bytes(m, n), 1, NULL);
-    gemm_gram_bf16(c, x, x + 50, stride, tokens, m, n, scratch);
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            double expected = 0;
-            for (int64_t t = 0; t < tokens; t++)
-                expected += (double)rounded(x[t * stride + i], true) * (double)rounded(x[t * stride + 50 + j], true);
-            assert_true(fabs((double)c[i * n + j] - expected) < 1e-5);
-        }
-    memory_free(x);
-    memory_free(c);
-    memory_free(scratch);
-}
-
 static const char config[] = "{\"model_type\":\"llama\",\"vocab_size\":96,\"hidden_size\":32,\"intermediate_size\":48,"
                              "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
                              "\"rms_norm_eps\":1e-5,\"max_position_embeddings\":512,\"tie_word_embeddings\":true}";
@@ -490,7 +470,6 @@ int main(void) {
         cmocka_unit_test(test_elementary_functions),
         cmocka_unit_test(test_norms),
         cmocka_unit_test(test_products),
-        cmocka_unit_test(test_gram),
         cmocka_unit_test_setup_teardown(test_causal_tiles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spilled_states, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),

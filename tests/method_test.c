@@ -370,11 +370,11 @@ static void damping_rises_until_it_suffices(void **state) {
     }
 }
 
-/* Of inputs that bf16 holds exactly the sums are the same; of others they differ by its rounding. More than one tile,
- * and the last one narrow. */
+/* Of inputs that bf16 holds exactly the sums are the same; of others they differ by its rounding. More than one tile
+ * and more tokens than are taken at once, odd in number; the last tile and strip are narrow. */
 static void bf16_sums_equal_f32_sums(void **state) {
     (void)state;
-    enum { COLUMNS = 1100, TOKENS = 40 };
+    enum { COLUMNS = 1100, TOKENS = 2051 };
     struct problem problem = problem_create(1, COLUMNS, TOKENS);
     for (int i = 0; i < TOKENS * COLUMNS; i++)
         problem.x[i] = rintf(4 * problem.x[i] / (fabsf(problem.x[i]) + 1)) / 4;

@@ -2,13 +2,19 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "engine/gemm.h"
+#include "engine/gemm_bf16.h"
 #include <cblas.h>
 #include <string.h>
 
 /* Large enough that a tile's product runs at the rate of a large one, small enough that two threads share the work
  * evenly at n = 4096 and that a tile (8 MB in f64) passes through the last-level cache. */
 #define TILE 1024
+
+/* Tokens whose products are summed in f32 before they go to f64, from bf16: two strips of them stay in a core's cache.
+ */
+#define GRAM_TOKENS 2048
+/* Strips of inputs that are multiplied with each strip that passes through the cache. */
+#define GRAM_GROUP 4
 
 /* Rows of D that hessian_quadratic takes at once. */
 #define QUADRATIC_ROWS 512
@@ -77,24 +83,18 @@ struct add_work {
     struct hessian *hessian;
     const float *x;
     int64_t tokens;
-    bool bf16;
     float *scratch; /* a tile for each thread */
-    char *packed;   /* bf16: what gemm_gram_bf16 asks for, for each thread */
-    size_t packed_bytes;
 };
 
 /* product, with leading dimension `width` of the tile in hand, = the tile's part of xᵀx. */
-static void make_product(float *product, const struct add_work *work, int64_t row, int64_t column, int thread) {
+static void make_product(float *product, const struct add_work *work, int64_t row, int64_t column) {
     const struct hessian *hessian = work->hessian;
     int n = (int)hessian->n;
     int height = (int)edge(hessian, row);
     int width = (int)edge(hessian, column);
     const float *left = work->x + row * hessian->tile;
     const float *right = work->x + column * hessian->tile;
-    if (work->bf16)
-        gemm_gram_bf16(product, left, right, n, work->tokens, height, width,
-                       work->packed + (size_t)thread * work->packed_bytes);
-    else if (row == column)
+    if (row == column)
         cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, height, (int)work->tokens, 1, left, n, 0, product, width);
     else
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, height, width, (int)work->tokens, 1, left, n, right, n, 0,
@@ -110,7 +110,7 @@ static void add_tiles(void *context, size_t begin, size_t end, int thread) {
         int64_t row;
         int64_t column;
         tile_of_index(&row, &column, hessian, index);
-        make_product(product, work, row, column, thread);
+        make_product(product, work, row, column);
         double *sum = tile_at(hessian, row, column);
         int64_t width = edge(hessian, column);
         for (int64_t i = 0; i < edge(hessian, row); i++)
@@ -119,27 +119,91 @@ static void add_tiles(void *context, size_t begin, size_t end, int thread) {
     }
 }
 
-bool hessian_add(struct hessian *hessian, const float *x, int64_t tokens, uint64_t sequences, bool bf16,
-                 struct error *error) {
-    struct add_work work = {.hessian = hessian, .x = x, .tokens = tokens, .bf16 = bf16 && gemm_has_bf16()};
-    size_t threads = (size_t)parallel_threads();
+static bool add_f32(struct hessian *hessian, const float *x, int64_t tokens, struct error *error) {
+    struct add_work work = {.hessian = hessian, .x = x, .tokens = tokens};
     size_t area = (size_t)hessian->tile * (size_t)hessian->tile;
-    work.packed_bytes = work.bf16 ? (gemm_gram_bytes(hessian->tile, hessian->tile) + 63) / 64 * 64 : 0;
-    work.scratch = memory_alloc_aligned(threads * area, sizeof(float), error);
-    work.packed = memory_alloc_aligned(threads * work.packed_bytes, 1, error);
-    if (work.scratch == NULL || work.packed == NULL) {
-        memory_free(work.scratch);
-        memory_free(work.packed);
+    work.scratch = memory_alloc_aligned((size_t)parallel_threads() * area, sizeof(float), error);
+    if (work.scratch == NULL)
         return false;
-    }
     parallel_blas_single_begin();
     parallel_for(tile_total(hessian), 1, add_tiles, &work);
     parallel_blas_single_end();
     memory_free(work.scratch);
-    memory_free(work.packed);
-    hessian->tokens += (uint64_t)tokens;
-    hessian->sequences += sequences;
     return true;
+}
+
+/* Inputs are cut into strips of BF16_LANES, each packed once and multiplied with itself and those behind it. */
+struct gram_work {
+    struct hessian *hessian;
+    const float *x;
+    int64_t tokens;
+    int64_t strips;
+    uint16_t *packed;
+};
+
+static uint16_t *strip_at(const struct gram_work *work, int64_t strip) {
+    return work->packed + (size_t)strip * bf16_lanes_size(BF16_LANES, work->tokens);
+}
+
+static int64_t strip_edge(const struct gram_work *work, int64_t strip) {
+    return smaller(BF16_LANES, work->hessian->n - strip * BF16_LANES);
+}
+
+static void pack_groups(void *context, size_t begin, size_t end, int thread) {
+    const struct gram_work *work = context;
+    int64_t n = work->hessian->n;
+    (void)thread;
+    for (int64_t group = (int64_t)begin; group < (int64_t)end; group++) {
+        int64_t first = group * GRAM_GROUP * BF16_LANES;
+        bf16_pack_across(strip_at(work, group * GRAM_GROUP), work->x + first, n,
+                         smaller(GRAM_GROUP * BF16_LANES, n - first), work->tokens);
+    }
+}
+
+static void add_strips(const struct gram_work *work, int64_t row, int64_t column) {
+    const struct hessian *hessian = work->hessian;
+    int64_t tile = hessian->tile;
+    int64_t i = row * BF16_LANES;
+    int64_t j = column * BF16_LANES;
+    /* A tile is a multiple of a strip, or the only one. */
+    double *sum = tile_at(hessian, i / tile, j / tile) + i % tile * tile + j % tile;
+    bf16_gram(sum, tile, strip_at(work, row), strip_at(work, column), work->tokens, strip_edge(work, row),
+              strip_edge(work, column), row == column);
+}
+
+static void add_groups(void *context, size_t begin, size_t end, int thread) {
+    const struct gram_work *work = context;
+    (void)thread;
+    for (int64_t group = (int64_t)begin; group < (int64_t)end; group++) {
+        int64_t first = group * GRAM_GROUP;
+        for (int64_t column = first; column < work->strips; column++)
+            for (int64_t row = first; row <= smaller(column, first + GRAM_GROUP - 1); row++)
+                add_strips(work, row, column);
+    }
+}
+
+static bool add_bf16(struct hessian *hessian, const float *x, int64_t tokens, struct error *error) {
+    struct gram_work work = {.hessian = hessian, .strips = (hessian->n + BF16_LANES - 1) / BF16_LANES};
+    size_t groups = (size_t)((work.strips + GRAM_GROUP - 1) / GRAM_GROUP);
+    size_t values = bf16_lanes_size(hessian->n, smaller(tokens, GRAM_TOKENS));
+    work.packed = memory_alloc_aligned(values, sizeof *work.packed, error);
+    for (int64_t token = 0; work.packed != NULL && token < tokens; token += GRAM_TOKENS) {
+        work.x = x + token * hessian->n;
+        work.tokens = smaller(GRAM_TOKENS, tokens - token);
+        parallel_for(groups, 1, pack_groups, &work);
+        parallel_for(groups, 1, add_groups, &work);
+    }
+    bool ok = work.packed != NULL;
+    memory_free(work.packed);
+    return ok;
+}
+
+bool hessian_add(struct hessian *hessian, const float *x, int64_t tokens, uint64_t sequences, bool bf16,
+                 struct error *error) {
+    bool ok = (bf16 && bf16_supported() ? add_bf16 : add_f32)(hessian, x, tokens, error);
+    hessian->tokens += ok ? (uint64_t)tokens : 0;
+    hessian->sequences += ok ? sequences : 0;
+    return ok;
 }
 
 struct copy_work {

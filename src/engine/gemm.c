@@ -230,20 +230,3 @@ bool gemm_multiply(struct gemm *gemm, float *y, int64_t y_stride, const float *x
     parallel_blas_single_end();
     return progress_continue(progress, error);
 }
-
-size_t gemm_gram_bytes(int64_t m, int64_t n) {
-    int64_t widest = 4096; /* tokens packed at once */
-    return (bf16_tokens_size(m, widest) + bf16_lanes_size(n, widest)) * sizeof(uint16_t);
-}
-
-void gemm_gram_bf16(float *c, const float *left, const float *right, int64_t stride, int64_t tokens, int64_t m,
-                    int64_t n, void *scratch) {
-    const int64_t widest = 4096;
-    for (int64_t token = 0; token < tokens; token += widest) {
-        int64_t count = smaller(widest, tokens - token);
-        uint16_t *lanes = scratch, *rows = lanes + bf16_lanes_size(n, widest);
-        bf16_pack_across(lanes, right + token * stride, stride, n, count, BF16_LANES);
-        bf16_pack_across(rows, left + token * stride, stride, m, count, BF16_TOKENS);
-        bf16_multiply(c, n, rows, lanes, m, n, count, token > 0);
-    }
-}

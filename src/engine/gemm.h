@@ -46,11 +46,4 @@ bool gemm_multiply(struct gemm *gemm, float *y, int64_t y_stride, const float *x
 /* The floating-point operations of that product. */
 uint64_t gemm_work(const struct matrix *matrix, int64_t tokens);
 
-/* c[m × n] (leading dimension n) = leftᵀ right with left[tokens × m], right[tokens × n], both with leading dimension
- * `stride`, rounded to bf16 and summed in f32: a tile of a Hessian. Single-threaded, for use inside parallel_for. Needs
- * gemm_has_bf16() and gemm_gram_bytes() bytes of scratch, aligned to 64. */
-void gemm_gram_bf16(float *c, const float *left, const float *right, int64_t stride, int64_t tokens, int64_t m,
-                    int64_t n, void *scratch);
-size_t gemm_gram_bytes(int64_t m, int64_t n);
-
 #endif

@@ -1,5 +1,6 @@
 #include "engine/gemm_bf16.h"
 
+#include "engine/vector.h"
 #include <string.h>
 
 /* Pairs along the inner dimension that are worked on at once: 12 tokens' and 32 lanes' worth of them stay in the first-
@@ -120,6 +121,19 @@ BF16_TARGET static void multiply_tile(float *c, int64_t c_stride, const uint32_t
     EACH_TOKEN(STORE)
 }
 
+#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+
+/* c[8 × 32] = a[pairs × 8 of 32] · b[pairs × 32]: 16 registers of sums, both operands packed alike. */
+BF16_TARGET static void gram_rows(float *c, const uint32_t *a, const uint32_t *b, int64_t pairs) {
+    EACH_ROW(DECLARE)
+    for (int64_t k = 0; k < pairs; k++, a += BF16_LANES, b += BF16_LANES) {
+        __m512bh b_left = (__m512bh)_mm512_load_si512(b), b_right = (__m512bh)_mm512_load_si512(b + 16);
+        EACH_ROW(MULTIPLY)
+    }
+    const int64_t c_stride = BF16_LANES;
+    EACH_ROW(STORE)
+}
+
 #else
 
 bool bf16_supported(void) {
@@ -155,6 +169,16 @@ static void multiply_tile(float *c, int64_t c_stride, const uint32_t *a, const u
             c[i * c_stride + j] = sum;
         }
 }
+
+static void gram_rows(float *c, const uint32_t *a, const uint32_t *b, int64_t pairs) {
+    for (int64_t i = 0; i < BF16_GRAM_ROWS; i++)
+        for (int64_t j = 0; j < BF16_LANES; j++) {
+            float sum = 0;
+            for (int64_t k = 0; k < pairs; k++)
+                sum += pair_product(a[k * BF16_LANES + i], b[k * BF16_LANES + j]);
+            c[i * BF16_LANES + j] = sum;
+        }
+}
 #endif
 
 void bf16_pack_tokens(uint16_t *out, const float *rows, int64_t stride, int64_t outer, int64_t inner) {
@@ -171,17 +195,47 @@ void bf16_pack_tokens(uint16_t *out, const float *rows, int64_t stride, int64_t 
     }
 }
 
-void bf16_pack_across(uint16_t *out, const float *values, int64_t stride, int64_t outer, int64_t inner, int64_t tile) {
+/* One pair of rows of x for one strip. */
+VECTOR_INLINE void pack_pair(uint32_t *out, const float *low, const float *high) {
+    VECTOR_SIMD
+    for (int64_t i = 0; i < BF16_LANES; i++)
+        out[i] = round_to_bf16(low[i]) | round_to_bf16(high[i]) << 16;
+}
+
+VECTOR_CLONES
+void bf16_pack_across(uint16_t *out, const float *values, int64_t stride, int64_t outer, int64_t inner) {
+    static const float nothing[BF16_LANES];
     int64_t pairs = (inner + 1) / 2;
     uint32_t *packed = (uint32_t *)(void *)out;
-    for (int64_t first = 0; first < outer; first += tile)
-        for (int64_t k = 0; k < pairs; k++, packed += tile) {
-            const float *low = values + 2 * k * stride + first, *high = low + stride;
-            int64_t count = outer - first < tile ? outer - first : tile;
-            bool both = 2 * k + 1 < inner;
-            for (int64_t i = 0; i < tile; i++)
-                packed[i] = i < count ? round_to_bf16(low[i]) | (both ? round_to_bf16(high[i]) << 16 : 0) : 0;
+    for (int64_t k = 0; k < pairs; k++) {
+        const float *low = values + 2 * k * stride, *high = low + stride;
+        bool both = 2 * k + 1 < inner;
+        for (int64_t first = 0; first < outer; first += BF16_LANES) {
+            uint32_t *to = packed + (first * pairs + k * BF16_LANES);
+            int64_t count = outer - first < BF16_LANES ? outer - first : BF16_LANES;
+            if (count == BF16_LANES) {
+                pack_pair(to, low + first, both ? high + first : nothing);
+                continue;
+            }
+            for (int64_t i = 0; i < BF16_LANES; i++)
+                to[i] =
+                    i < count ? round_to_bf16(low[first + i]) | (both ? round_to_bf16(high[first + i]) << 16 : 0) : 0;
         }
+    }
+}
+
+void bf16_gram(double *sum, int64_t stride, const uint16_t *left, const uint16_t *right, int64_t inner, int64_t rows,
+               int64_t columns, bool upper) {
+    _Alignas(64) float c[BF16_GRAM_ROWS * BF16_LANES];
+    int64_t pairs = (inner + 1) / 2;
+    const uint32_t *a = (const uint32_t *)(const void *)left;
+    const uint32_t *b = (const uint32_t *)(const void *)right;
+    for (int64_t first = 0; first < rows; first += BF16_GRAM_ROWS) {
+        gram_rows(c, a + first, b, pairs);
+        for (int64_t i = first; i < rows && i < first + BF16_GRAM_ROWS; i++)
+            for (int64_t j = upper ? i : 0; j < columns; j++)
+                sum[i * stride + j] += (double)c[(i - first) * BF16_LANES + j];
+    }
 }
 
 /* A tile at the edge goes through memory of its own. */
