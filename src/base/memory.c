@@ -1,10 +1,13 @@
+#define _GNU_SOURCE /* madvise */
 #include "base/memory.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MEMORY_ALIGNMENT 64
+#define MEMORY_HUGE ((size_t)1 << 21) /* a huge page; what takes several is asked for in them */
 
 static _Atomic uint64_t allocations;
 static _Atomic uint64_t failing;
@@ -42,12 +45,25 @@ void *memory_alloc(size_t count, size_t size, struct error *error) {
     return memory != NULL ? memory : refuse(count, size, error);
 }
 
+/* Large arrays in huge pages: a fresh one of 64 MB would otherwise cost 16384 page faults, which is some percent of a
+ * layer's solve. Only advice: without them nothing but speed changes. */
+static void advise_huge(void *memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    if (memory != NULL && bytes >= 2 * MEMORY_HUGE)
+        (void)madvise(memory, bytes / MEMORY_HUGE * MEMORY_HUGE, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)bytes;
+#endif
+}
+
 void *memory_alloc_aligned(size_t count, size_t size, struct error *error) {
     size_t bytes;
-    if (should_fail() || !memory_multiply(&bytes, count, size) || bytes > SIZE_MAX - MEMORY_ALIGNMENT)
+    if (should_fail() || !memory_multiply(&bytes, count, size) || bytes > SIZE_MAX - MEMORY_HUGE)
         return refuse(count, size, error);
+    size_t alignment = bytes >= 2 * MEMORY_HUGE ? MEMORY_HUGE : MEMORY_ALIGNMENT;
     bytes = (bytes + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
-    void *memory = aligned_alloc(MEMORY_ALIGNMENT, bytes > 0 ? bytes : MEMORY_ALIGNMENT);
+    void *memory = aligned_alloc(alignment, bytes > 0 ? bytes : MEMORY_ALIGNMENT);
+    advise_huge(memory, bytes);
     return memory != NULL ? memory : refuse(count, size, error);
 }
 
