@@ -13,6 +13,9 @@
 
 #define PARALLEL_MAXIMUM 256
 #define PARALLEL_NICE 10
+/* Looks for the next loop, or for the end of this one, before a thread sleeps: some tens of microseconds, which is what
+ * waking it would take. A solve starts hundreds of loops one after the other; an idle program still sleeps. */
+#define PARALLEL_SPINS 1500
 
 typedef void piece_function(void *context, size_t begin, size_t end, int thread);
 
@@ -22,11 +25,11 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t work;
     pthread_cond_t idle;
-    int threads;   /* asked for, the caller included; 0 = not set yet */
-    int started;   /* pool threads that exist */
-    int wanted;    /* pool threads that take part in the current loop */
-    int busy;      /* of those, still running */
-    uint64_t loop; /* number of the current loop */
+    int threads;           /* asked for, the caller included; 0 = not set yet */
+    int started;           /* pool threads that exist */
+    int wanted;            /* pool threads that take part in the current loop */
+    _Atomic int busy;      /* of those, still running */
+    _Atomic uint64_t loop; /* number of the current loop */
     piece_function *function;
     void *context;
     size_t count, grain;
@@ -68,6 +71,22 @@ static void take_pieces(int thread) {
     inside_loop = false;
 }
 
+static void rest(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void spin_for_loop(uint64_t seen) {
+    for (int i = 0; i < PARALLEL_SPINS && atomic_load_explicit(&pool.loop, memory_order_relaxed) == seen; i++)
+        rest();
+}
+
+static void spin_for_idle(void) {
+    for (int i = 0; i < PARALLEL_SPINS && atomic_load_explicit(&pool.busy, memory_order_relaxed) > 0; i++)
+        rest();
+}
+
 static void *pool_thread(void *argument) {
     int thread = (int)(intptr_t)argument;
     uint64_t seen = 0;
@@ -83,6 +102,9 @@ static void *pool_thread(void *argument) {
         (void)pthread_mutex_lock(&pool.mutex);
         if (--pool.busy == 0)
             (void)pthread_cond_signal(&pool.idle);
+        (void)pthread_mutex_unlock(&pool.mutex);
+        spin_for_loop(seen);
+        (void)pthread_mutex_lock(&pool.mutex);
     }
     return NULL;
 }
@@ -117,6 +139,7 @@ static void run_on_pool(size_t count, size_t grain, piece_function *function, vo
     (void)pthread_cond_broadcast(&pool.work);
     (void)pthread_mutex_unlock(&pool.mutex);
     take_pieces(0);
+    spin_for_idle();
     (void)pthread_mutex_lock(&pool.mutex);
     while (pool.busy > 0)
         (void)pthread_cond_wait(&pool.idle, &pool.mutex);
