@@ -239,6 +239,30 @@ void hessian_copy(float *out, const struct hessian *hessian, double scale) {
     parallel_for(tile_total(hessian), 1, copy_tiles, &work);
 }
 
+static void copy_reversed_tiles(void *context, size_t begin, size_t end, int thread) {
+    const struct copy_work *work = context;
+    const struct hessian *hessian = work->hessian;
+    int64_t n = hessian->n;
+    int64_t tile = hessian->tile;
+    (void)thread;
+    for (size_t index = begin; index < end; index++) {
+        int64_t row;
+        int64_t column;
+        tile_of_index(&row, &column, hessian, index);
+        const double *sum = tile_at(hessian, row, column);
+        for (int64_t i = 0; i < edge(hessian, row); i++) {
+            float *out = work->out + (n - 1 - (row * tile + i)) * n + (n - 1 - column * tile);
+            for (int64_t j = row == column ? i : 0; j < edge(hessian, column); j++)
+                out[-j] = (float)(work->scale * sum[i * tile + j]);
+        }
+    }
+}
+
+void hessian_copy_reversed(float *out, const struct hessian *hessian, double scale) {
+    struct copy_work work = {hessian, out, scale};
+    parallel_for(tile_total(hessian), 1, copy_reversed_tiles, &work);
+}
+
 void hessian_diagonal(double *out, const struct hessian *hessian) {
     for (int64_t j = 0; j < hessian->n; j++) {
         int64_t inside = j % hessian->tile;

@@ -32,6 +32,9 @@ bool hessian_add(struct hessian *hessian, const float *x, int64_t tokens, uint64
 
 /* out[n × n] = scale × sum, symmetric, row-major. With `divide` of tokens or sequences see hessian_scale. */
 void hessian_copy(float *out, const struct hessian *hessian, double scale);
+/* The same with the order of both indices reversed, and only its lower triangle: what factorising from the last input
+ * on needs. The rest of out is left as it is. */
+void hessian_copy_reversed(float *out, const struct hessian *hessian, double scale);
 void hessian_diagonal(double *out, const struct hessian *hessian);
 double hessian_trace(const struct hessian *hessian);
 

@@ -92,4 +92,32 @@ VECTOR_INLINE float vector_normal(float x) {
     return t > 0.927734375f ? far : near;
 }
 
+#define VECTOR_16 16
+typedef float vector_16 __attribute__((vector_size(VECTOR_16 * sizeof(float))));
+
+/* Rows become columns. Each of four rounds rotates the bits of (row, column) by one: row i and row i + 8 are zipped
+ * into rows 2i and 2i + 1. */
+VECTOR_INLINE void vector_transpose_16(vector_16 row[VECTOR_16]) {
+    for (int round = 0; round < 4; round++) {
+        vector_16 zipped[VECTOR_16];
+        for (int i = 0; i < VECTOR_16 / 2; i++) {
+            zipped[2 * i] =
+                __builtin_shufflevector(row[i], row[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            zipped[2 * i + 1] = __builtin_shufflevector(row[i], row[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                        29, 14, 30, 15, 31);
+        }
+        memcpy(row, zipped, sizeof zipped);
+    }
+}
+
+/* to[16 × 16] (leading dimension to_stride) = from[16 × 16]ᵀ. */
+VECTOR_INLINE void vector_transpose_block(float *to, int64_t to_stride, const float *from, int64_t from_stride) {
+    vector_16 row[VECTOR_16];
+    for (int i = 0; i < VECTOR_16; i++)
+        memcpy(&row[i], from + i * from_stride, sizeof row[i]);
+    vector_transpose_16(row);
+    for (int i = 0; i < VECTOR_16; i++)
+        memcpy(to + i * to_stride, &row[i], sizeof row[i]);
+}
+
 #endif

@@ -20,26 +20,30 @@ void factor_free(struct factor *factor) {
     memory_free(factor);
 }
 
-struct reversal {
-    float *values;
-    size_t count;
-};
-
-static void reverse_part(void *context, size_t begin, size_t end, int thread) {
-    const struct reversal *reversal = context;
+/* Rows of the upper triangle from those of the lower, both indices reversed; the diagonal stays. */
+static void reverse_rows(void *context, size_t begin, size_t end, int thread) {
+    const struct factor *factor = context;
+    int64_t n = factor->n;
     (void)thread;
-    for (size_t i = begin; i < end; i++) {
-        size_t j = reversal->count - 1 - i;
-        float other = reversal->values[i];
-        reversal->values[i] = reversal->values[j];
-        reversal->values[j] = other;
+    for (int64_t i = (int64_t)begin; i < (int64_t)end; i++) {
+        float *row = factor->r + i * n;
+        const float *from = factor->r + (n - 1 - i) * n + n - 1;
+        for (int64_t j = i + 1; j < n; j++)
+            row[j] = from[-j];
     }
 }
 
-/* Reversing the flat array of a square matrix reverses the order of both its indices. */
-static void reverse(float *values, size_t count) {
-    struct reversal reversal = {values, count};
-    parallel_for(count / 2, 65536, reverse_part, &reversal);
+/* The factor of the reversed matrix lies in the lower triangle; afterwards R lies in the upper one. */
+static void reverse(struct factor *factor) {
+    int64_t n = factor->n;
+    parallel_for((size_t)n, 64, reverse_rows, factor);
+    for (int64_t i = 0; i < n / 2; i++) {
+        float *low = factor->r + i * n + i;
+        float *high = factor->r + (n - 1 - i) * (n + 1);
+        float kept = *low;
+        *low = *high;
+        *high = kept;
+    }
 }
 
 /* Marks dead inputs from the diagonal and returns its sum over live ones; NaN or Inf anywhere in it comes out. */
@@ -71,17 +75,18 @@ static struct diagonal diagonal_of(const struct factor *factor, const struct inp
 
 static bool factorise(struct factor *factor, const struct input_statistics *input, struct diagonal diagonal) {
     size_t n = (size_t)factor->n;
-    hessian_copy(factor->r, input->hessian, diagonal.scale);
+    hessian_copy_reversed(factor->r, input->hessian, diagonal.scale);
     for (size_t j = 0; j < n; j++) {
+        float *entry = factor->r + (n - 1 - j) * (n + 1);
         if (factor->dead[j])
-            factor->r[j * n + j] = (float)diagonal.dead;
-        factor->r[j * n + j] += (float)(factor->damping * diagonal.mean);
+            *entry = (float)diagonal.dead;
+        *entry += (float)(factor->damping * diagonal.mean);
     }
-    reverse(factor->r, n * n);
     int order = (int)n;
     int info = 0;
     spotrf_("U", &order, factor->r, &order, &info);
-    reverse(factor->r, n * n);
+    if (info == 0)
+        reverse(factor);
     return info == 0;
 }
 

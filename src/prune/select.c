@@ -21,18 +21,27 @@ struct addition {
     size_t columns, stride;
 };
 
+/* How many of the scores the vector loops take; the plain ones take the rest. */
+static size_t vectored(size_t count) {
+    return select_has_avx512() ? count / SELECT_AVX512_SCORES * SELECT_AVX512_SCORES : 0;
+}
+
 static void count_run(uint32_t *bins, const float *scores, size_t count, uint32_t prefix, struct digit digit) {
     unsigned above = digit.shift + digit.bits;
     uint32_t mask = (1U << digit.bits) - 1;
     if (above == 31)
         for (size_t i = 0; i < count; i++)
             bins[select_key(scores[i]) >> digit.shift]++;
-    else
-        for (size_t i = 0; i < count; i++) {
+    else {
+        size_t whole = vectored(count);
+        if (whole > 0)
+            select_avx512_count(bins, scores, whole, prefix, digit.shift, digit.bits);
+        for (size_t i = whole; i < count; i++) {
             uint32_t key = select_key(scores[i]);
             if ((key ^ prefix) >> above == 0)
                 bins[key >> digit.shift & mask]++;
         }
+    }
 }
 
 static void count_rows(void *context, size_t begin, size_t end, int thread) {
@@ -74,11 +83,6 @@ bool select_next(struct select_search *search) {
         return false;
     memset(search->bins, 0, sizeof search->bins);
     return true;
-}
-
-/* How many of the scores the vector loops take; the plain ones take the rest. */
-static size_t vectored(size_t count) {
-    return select_has_avx512() ? count / SELECT_AVX512_SCORES * SELECT_AVX512_SCORES : 0;
 }
 
 static uint64_t count_below_piece(const float *scores, size_t count, uint32_t key) {

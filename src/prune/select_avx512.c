@@ -1,4 +1,5 @@
 #include "prune/select_avx512.h"
+#include "prune/select.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -27,6 +28,19 @@ AVX512_TARGET uint64_t select_avx512_below(const float *scores, size_t count, ui
     if (i < count)
         even = _mm512_mask_add_epi32(even, _mm512_cmplt_epu32_mask(load_keys(scores + i), limit), even, one);
     return (uint64_t)_mm512_reduce_add_epi32(_mm512_add_epi32(even, odd));
+}
+
+AVX512_TARGET void select_avx512_count(uint32_t *bins, const float *scores, size_t count, uint32_t prefix,
+                                       unsigned shift, unsigned bits) {
+    const __m512i high = _mm512_set1_epi32((int)(UINT32_MAX << (shift + bits)));
+    const __m512i wanted = _mm512_and_si512(_mm512_set1_epi32((int)prefix), high);
+    for (size_t i = 0; i < count; i += 16) {
+        unsigned found = _mm512_cmpeq_epi32_mask(_mm512_and_si512(load_keys(scores + i), high), wanted);
+        for (; found != 0; found &= found - 1) {
+            uint32_t key = select_key(scores[i + (size_t)__builtin_ctz(found)]);
+            bins[key >> shift & ((1U << bits) - 1)]++;
+        }
+    }
 }
 
 /* The lowest `ties` bits that are set in equal. */
@@ -76,6 +90,11 @@ bool select_has_avx512(void) {
 uint64_t select_avx512_below(const float *scores, size_t count, uint32_t key) {
     (void)scores, (void)count, (void)key;
     return 0;
+}
+
+void select_avx512_count(uint32_t *bins, const float *scores, size_t count, uint32_t prefix, unsigned shift,
+                         unsigned bits) {
+    (void)bins, (void)scores, (void)count, (void)prefix, (void)shift, (void)bits;
 }
 
 void select_avx512_mark(uint8_t *mask, const float *scores, size_t count, uint32_t key, uint64_t *ties) {

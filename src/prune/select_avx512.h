@@ -14,6 +14,10 @@ bool select_has_avx512(void);
 /* How many keys lie below `key`. */
 uint64_t select_avx512_below(const float *scores, size_t count, uint32_t key);
 
+/* bins[key >> shift & (2^bits - 1)]++ for every key that agrees with `prefix` in all higher bits; few should. */
+void select_avx512_count(uint32_t *bins, const float *scores, size_t count, uint32_t prefix, unsigned shift,
+                         unsigned bits);
+
 /* As select_mark. */
 void select_avx512_mark(uint8_t *mask, const float *scores, size_t count, uint32_t key, uint64_t *ties);
 

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "engine/vector.h"
 #include "prune/factor.h"
 #include "prune/sparsegpt_panel.h"
 #include <cblas.h>
@@ -10,11 +11,14 @@
 
 #define BLOCK_DEFAULT 128
 /* Columns whose trailing product is made at once: long enough inside that it runs at the rate of a large product. */
-#define SUPERBLOCK 512
-/* Columns that are transposed together: one cache line of each row. */
-#define TRANSPOSE 16
+#define SUPERBLOCK 1024
 /* Columns this many floats apart, or a multiple, would fall on the same few lines of a cache. */
 #define ALIASING 256
+
+/* Scores that stand for a choice made otherwise, with the threshold between them. */
+#define GOES (-1.0F)
+#define STAYS 1.0F
+#define BETWEEN 0.0F
 
 void strtri_(const char *triangle, const char *unit, const int *n, float *a, const int *leading, int *info);
 
@@ -28,8 +32,7 @@ struct sweep {
     float *g;           /* [superblock × stride]: Z R of the superblock's columns, from the columns before it */
     struct panel panel;
     float *weights;      /* the panel's, [width × stride] */
-    float *scores;       /* [width × stride] */
-    uint32_t *keep;      /* [width × stride] */
+    float *scores;       /* [width × stride]; where another rule chooses, GOES or STAYS */
     float *u;            /* [width × width] */
     float *diagonal;     /* [width] */
     float *errors;       /* width × PANEL_LANES for each thread */
@@ -68,7 +71,6 @@ static void sweep_free(struct sweep *sweep) {
     memory_free(sweep->g);
     memory_free(sweep->weights);
     memory_free(sweep->scores);
-    memory_free(sweep->keep);
     memory_free(sweep->u);
     memory_free(sweep->diagonal);
     memory_free(sweep->errors);
@@ -90,12 +92,11 @@ static bool sweep_allocate(struct sweep *sweep, struct error *error) {
     sweep->g = memory_alloc_aligned(block, sizeof(float), error);
     sweep->weights = memory_alloc_aligned(panel, sizeof(float), error);
     sweep->scores = memory_alloc_aligned(panel, sizeof(float), error);
-    sweep->keep = memory_alloc_aligned(panel, sizeof(uint32_t), error);
     sweep->u = memory_alloc_aligned(width * width, sizeof(float), error);
     sweep->diagonal = memory_alloc_aligned(width, sizeof(float), error);
     sweep->errors = memory_alloc_aligned((size_t)parallel_threads() * width * PANEL_LANES, sizeof(float), error);
     return sweep->z != NULL && sweep->g != NULL && sweep->weights != NULL && sweep->scores != NULL &&
-           sweep->keep != NULL && sweep->u != NULL && sweep->diagonal != NULL && sweep->errors != NULL;
+           sweep->u != NULL && sweep->diagonal != NULL && sweep->errors != NULL;
 }
 
 /* Per row asymmetric grid of the dense weights, zero always on it (GPTQ's convention). */
@@ -169,16 +170,29 @@ static bool invert_panel(struct sweep *sweep, struct error *error) {
     return true;
 }
 
+/* to[columns × rows] = from[rows × columns]ᵀ; whole blocks of 16 × 16 in registers. */
+VECTOR_CLONES
+static void transpose(float *to, int64_t to_stride, const float *from, int64_t from_stride, int64_t rows,
+                      int64_t columns) {
+    for (int64_t i = 0; i < rows; i += VECTOR_16)
+        for (int64_t j = 0; j < columns; j += VECTOR_16) {
+            if (i + VECTOR_16 <= rows && j + VECTOR_16 <= columns) {
+                vector_transpose_block(to + j * to_stride + i, to_stride, from + i * from_stride + j, from_stride);
+                continue;
+            }
+            for (int64_t c = j; c < smaller(j + VECTOR_16, columns); c++)
+                for (int64_t r = i; r < smaller(i + VECTOR_16, rows); r++)
+                    to[c * to_stride + r] = from[r * from_stride + c];
+        }
+}
+
 /* Copies W₀ of the panel for rows [begin, end) from the matrix, transposed, into z. Padding rows become 0. */
 static void take_panel(const struct sweep *sweep, int64_t begin, int64_t end) {
     const float *matrix = sweep->layer->weights;
     for (int64_t j = sweep->first; sweep->rows < end && j < sweep->end; j++)
         memset(sweep->z + j * sweep->stride + sweep->rows, 0, (size_t)(end - sweep->rows) * sizeof(float));
-    int64_t real = smaller(end, sweep->rows);
-    for (int64_t j = sweep->first; j < sweep->end; j += TRANSPOSE)
-        for (int64_t row = begin; row < real; row++)
-            for (int64_t c = j; c < smaller(j + TRANSPOSE, sweep->end); c++)
-                sweep->z[c * sweep->stride + row] = matrix[row * sweep->n + c];
+    transpose(sweep->z + sweep->first * sweep->stride + begin, sweep->stride, matrix + begin * sweep->n + sweep->first,
+              sweep->n, smaller(end, sweep->rows) - begin, sweep->end - sweep->first);
     if (!sweep->layer->options.reference || sweep->layer->factor->dead_count == 0)
         return;
     for (int64_t j = sweep->first; j < sweep->end; j++)
@@ -194,6 +208,21 @@ static void add_product(const struct sweep *sweep, int64_t column, int64_t colum
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)columns, (int)(end - begin), (int)(to - from), 1,
                     sweep->r + from * sweep->n + column, (int)sweep->n, sweep->z + from * sweep->stride + begin,
                     (int)sweep->stride, beta, g, (int)sweep->stride);
+}
+
+/* (w R_jj)² of rows [begin, end); padding rows score infinity, so that they are never counted. */
+VECTOR_CLONES
+static void score_rows(const struct sweep *sweep, int64_t begin, int64_t end) {
+    for (int64_t j = 0; j < sweep->end - sweep->first; j++) {
+        const float *weights = sweep->weights + j * sweep->stride;
+        float *scores = sweep->scores + j * sweep->stride;
+        float diagonal = sweep->diagonal[j];
+        VECTOR_SIMD
+        for (int64_t i = begin; i < end; i++)
+            scores[i] = weights[i] * diagonal * (weights[i] * diagonal);
+        for (int64_t i = sweep->rows; i < end; i++)
+            scores[i] = INFINITY;
+    }
 }
 
 /* Weights at the start of the panel, and their scores, for rows [begin, end). */
@@ -218,13 +247,8 @@ static void start_rows(void *context, size_t begin_lane, size_t end_lane, int th
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)width, (int)(end - begin), (int)width, 1, sweep->u,
                 (int)width, sweep->g + (sweep->first - sweep->super) * sweep->stride + begin, (int)sweep->stride, 1,
                 sweep->weights + begin, (int)sweep->stride);
-    if (sweep->panel.keep == NULL || chosen_before(sweep->layer))
-        return;
-    for (int64_t j = 0; j < width; j++)
-        for (int64_t i = begin; i < end; i++) {
-            float root = sweep->weights[j * sweep->stride + i] * sweep->diagonal[j];
-            sweep->scores[j * sweep->stride + i] = i < sweep->rows ? root * root : INFINITY;
-        }
+    if (sweep->panel.scores != NULL && !chosen_before(sweep->layer))
+        score_rows(sweep, begin, end);
 }
 
 /* The number that is gone by column `column` when a share of `count` entries per column goes. */
@@ -232,51 +256,33 @@ static uint64_t gone_by(double sparsity, int64_t count, int64_t column) {
     return (uint64_t)llround(sparsity * (double)count * (double)column);
 }
 
-struct cut {
-    const struct sweep *sweep;
-    float threshold;
-    bool inclusive;
-};
-
-static void cut_cells(void *context, size_t begin, size_t end, int thread) {
-    const struct cut *cut = context;
-    const float *scores = cut->sweep->scores;
-    uint32_t *keep = cut->sweep->keep;
-    (void)thread;
-    for (size_t i = begin; i < end; i++)
-        keep[i] = scores[i] < cut->threshold || (cut->inclusive && scores[i] == cut->threshold) ? 0 : UINT32_MAX;
-}
-
-/* keep from one threshold over all rows of the panel; of the entries at the threshold the first `ties` go. */
-static void cut_panel(const struct sweep *sweep, uint64_t count) {
+/* The cut by one threshold over all rows of the panel; of the entries at the threshold the first `ties` go. */
+static void cut_panel(struct sweep *sweep, uint64_t count) {
     size_t cells = (size_t)(sweep->end - sweep->first) * (size_t)sweep->stride;
-    float threshold = -1;
     uint64_t ties = 0;
+    sweep->panel.threshold = GOES;
     if (count > 0)
-        select_threshold(&threshold, &ties, sweep->scores, cells, count);
-    struct cut cut = {sweep, threshold, false};
-    parallel_for(cells, 65536, cut_cells, &cut);
+        select_threshold(&sweep->panel.threshold, &ties, sweep->scores, cells, count);
     for (size_t i = 0; ties > 0 && i < cells; i++)
-        if (sweep->scores[i] == threshold) {
-            sweep->keep[i] = 0;
+        if (sweep->scores[i] == sweep->panel.threshold) {
+            sweep->scores[i] = GOES;
             ties--;
         }
 }
 
 /* As the references do it: everything up to and including the score at index int(numel × s) of the sorted panel. */
-static void cut_panel_reference(const struct sweep *sweep) {
+static void cut_panel_reference(struct sweep *sweep) {
     uint64_t real = (uint64_t)(sweep->end - sweep->first) * (uint64_t)sweep->rows;
     size_t cells = (size_t)(sweep->end - sweep->first) * (size_t)sweep->stride;
     uint64_t index = (uint64_t)((double)real * sweep->layer->sparsity);
-    float threshold;
+    float highest;
     uint64_t ties;
-    select_threshold(&threshold, &ties, sweep->scores, cells, index + 1 < real ? index + 1 : real);
-    struct cut cut = {sweep, threshold, true};
-    parallel_for(cells, 65536, cut_cells, &cut);
+    select_threshold(&highest, &ties, sweep->scores, cells, index + 1 < real ? index + 1 : real);
+    sweep->panel.threshold = nextafterf(highest, INFINITY);
 }
 
 /* The `count` lowest of one row of the panel go; ties by column. Simple selection: a panel has few columns. */
-static void cut_row(const struct sweep *sweep, int64_t row, uint64_t count) {
+static void cut_row(const struct sweep *sweep, int64_t row, uint64_t count, float *choices) {
     int64_t width = sweep->end - sweep->first;
     for (int64_t j = 0; j < width; j++) {
         float score = sweep->scores[j * sweep->stride + row];
@@ -285,17 +291,19 @@ static void cut_row(const struct sweep *sweep, int64_t row, uint64_t count) {
             float other = sweep->scores[k * sweep->stride + row];
             rank += other < score || (other == score && k < j);
         }
-        sweep->keep[j * sweep->stride + row] = rank < count ? 0 : UINT32_MAX;
+        choices[j] = rank < count ? GOES : STAYS;
     }
+    for (int64_t j = 0; j < width; j++)
+        sweep->scores[j * sweep->stride + row] = choices[j];
 }
 
 static void cut_rows(void *context, size_t begin, size_t end, int thread) {
     const struct sweep *sweep = context;
     double sparsity = sweep->layer->sparsity;
     uint64_t count = gone_by(sparsity, 1, sweep->end) - gone_by(sparsity, 1, sweep->first);
-    (void)thread;
+    float *choices = sweep->errors + (size_t)thread * (size_t)sweep->width * PANEL_LANES;
     for (size_t row = begin; row < end; row++)
-        cut_row(sweep, (int64_t)row, count);
+        cut_row(sweep, (int64_t)row, count, choices);
 }
 
 static void cut_as_given(void *context, size_t begin, size_t end, int thread) {
@@ -304,14 +312,15 @@ static void cut_as_given(void *context, size_t begin, size_t end, int thread) {
     (void)thread;
     for (size_t row = begin; row < end; row++)
         for (int64_t j = sweep->first; j < sweep->end; j++)
-            sweep->keep[(j - sweep->first) * sweep->stride + (int64_t)row] =
-                mask[(int64_t)row * sweep->n + j] ? 0 : UINT32_MAX;
+            sweep->scores[(j - sweep->first) * sweep->stride + (int64_t)row] =
+                mask[(int64_t)row * sweep->n + j] ? GOES : STAYS;
 }
 
 static void choose_panel(struct sweep *sweep) {
     const struct layer *layer = sweep->layer;
-    if (sweep->panel.keep == NULL)
+    if (sweep->panel.scores == NULL)
         return;
+    sweep->panel.threshold = BETWEEN;
     if (chosen_before(layer))
         parallel_for((size_t)sweep->rows, 64, cut_as_given, sweep);
     else if (layer->pattern.kind == PATTERN_ROW)
@@ -325,22 +334,25 @@ static void choose_panel(struct sweep *sweep) {
                              gone_by(layer->sparsity, sweep->rows, sweep->first));
 }
 
-/* Writes final weights back to the matrix and turns z from W₀ into W₀ - Q, for PANEL_LANES rows. */
-static void put_panel(const struct sweep *sweep, int64_t row) {
-    float *matrix = sweep->layer->weights;
-    int64_t rows = smaller(PANEL_LANES, sweep->rows - row);
-    int64_t width = sweep->end - sweep->first;
-    for (int64_t j = 0; j < width; j++) {
+/* Turns z from W₀ into W₀ - Q and rids Q of -0, for PANEL_LANES rows. */
+VECTOR_CLONES
+static void settle_panel(const struct sweep *sweep, int64_t row) {
+    for (int64_t j = 0; j < sweep->end - sweep->first; j++) {
         float *z = sweep->z + (sweep->first + j) * sweep->stride + row;
-        const float *final = sweep->weights + j * sweep->stride + row;
-        for (int64_t i = 0; i < PANEL_LANES; i++)
+        float *final = sweep->weights + j * sweep->stride + row;
+        VECTOR_SIMD
+        for (int64_t i = 0; i < PANEL_LANES; i++) {
             z[i] -= final[i];
+            final[i] += 0.0F;
+        }
     }
-    for (int64_t j = 0; j < width; j += TRANSPOSE)
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t c = j; c < smaller(j + TRANSPOSE, width); c++)
-                matrix[(row + i) * sweep->n + sweep->first + c] =
-                    sweep->weights[c * sweep->stride + row + i] + 0.0F; /* no -0 */
+}
+
+/* Writes final weights back to the matrix, for PANEL_LANES rows. */
+static void put_panel(const struct sweep *sweep, int64_t row) {
+    settle_panel(sweep, row);
+    transpose(sweep->layer->weights + row * sweep->n + sweep->first, sweep->n, sweep->weights + row, sweep->stride,
+              sweep->end - sweep->first, smaller(PANEL_LANES, sweep->rows - row));
 }
 
 static void sweep_rows(void *context, size_t begin, size_t end, int thread) {
@@ -384,7 +396,7 @@ static bool sweep_begin(struct sweep *sweep, struct layer *layer, struct error *
     sweep->panel = (struct panel){
         .stride = sweep->stride,
         .weights = sweep->weights,
-        .keep = by_group ? NULL : sweep->keep,
+        .scores = by_group ? NULL : sweep->scores,
         .u = sweep->u,
         .diagonal = sweep->diagonal,
         .n = layer->pattern.n,

@@ -111,9 +111,13 @@ INLINE void settle(struct wide *current, flags keep[][PARTS], const struct panel
     }
 }
 
-INLINE void given_mask(flags keep[][PARTS], const struct panel *panel, int64_t row, int64_t first, int columns) {
-    for (int c = 0; c < columns; c++)
-        memcpy(keep[c], panel->keep + (first + c) * panel->stride + row, sizeof keep[c]);
+INLINE void mask_by_threshold(flags keep[][PARTS], const struct panel *panel, int64_t row, int64_t first, int columns) {
+    for (int c = 0; c < columns; c++) {
+        struct wide score;
+        load(&score, panel->scores + (first + c) * panel->stride + row);
+        for (int p = 0; p < PARTS; p++)
+            keep[c][p] = ~(score.part[p] < panel->threshold); /* NaN stays */
+    }
 }
 
 /* How many of a group of `columns` go: a short last group keeps ceil(n · columns / m), or loses m - n in the
@@ -127,12 +131,12 @@ VECTOR_CLONES
 void panel_sweep(const struct panel *panel, int64_t row, float *errors) {
     struct wide current[GROUP_MAXIMUM];
     flags keep[GROUP_MAXIMUM][PARTS];
-    int group = panel->keep == NULL ? panel->m : COLUMNS;
+    int group = panel->scores == NULL ? panel->m : COLUMNS;
     for (int64_t first = 0; first < panel->width; first += group) {
         int columns = panel->width - first < group ? (int)(panel->width - first) : group;
         bring_group_forward(current, panel, row, errors, first, columns);
-        if (panel->keep != NULL)
-            given_mask(keep, panel, row, first, columns);
+        if (panel->scores != NULL)
+            mask_by_threshold(keep, panel, row, first, columns);
         else
             choose(keep, current, panel->diagonal + first, columns, losses(panel, columns));
         settle(current, keep, panel, row, errors, first, columns);

@@ -10,13 +10,14 @@
 #define PANEL_LANES 32
 
 struct panel {
-    int64_t width;        /* columns */
-    int64_t stride;       /* rows, rounded up to PANEL_LANES */
-    float *weights;       /* [width × stride]: compensated weights on entry, the final ones on return */
-    const uint32_t *keep; /* [width × stride]: all ones where a weight stays, 0 where it goes; NULL: chosen by n of m */
-    const float *u;       /* [width × width] upper: (R_PP)⁻¹ */
+    int64_t width;       /* columns */
+    int64_t stride;      /* rows, rounded up to PANEL_LANES */
+    float *weights;      /* [width × stride]: compensated weights on entry, the final ones on return */
+    const float *scores; /* [width × stride]: those below the threshold go; NULL: chosen by n of m */
+    float threshold;
+    const float *u;        /* [width × width] upper: (R_PP)⁻¹ */
     const float *diagonal; /* [width]: R_jj */
-    int n, m;              /* keep n of every m, when keep is NULL */
+    int n, m;              /* keep n of every m, when scores is NULL */
     bool reference;        /* a last group shorter than m loses m - n as well */
     const float *scale;    /* [stride]: step of each row's grid when kept weights are rounded; NULL = they are not */
     const float *zero;     /* [stride]: its zero point */
