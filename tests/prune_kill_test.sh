@@ -52,6 +52,19 @@ kill_many() {
 kill_many "$kills" --sparsity 50%
 kill_many $(((kills + 1) / 2)) --sparsity 50% --method sparsegpt --calibrate "$sample/stories.txt" --windows 4 --length 64 \
     --threads 2
+# Killed before anything was written, even the heading of the journal: nothing to resume, nothing in the way.
+rm -rf "$scratch/target"
+for begun in no yes; do
+    mkdir "$scratch/.target.secateur-partial"
+    [ $begun = no ] || : >"$scratch/.target.secateur-partial/.secateur-journal"
+    run 0 prune "$source" "$scratch/target" --sparsity 50%
+    rm -rf "$scratch/target"
+done
+mkdir "$scratch/.target.secateur-partial"
+: >"$scratch/.target.secateur-partial/mine"
+run 2 prune "$source" "$scratch/target" --sparsity 50%
+[ -e "$scratch/.target.secateur-partial/mine" ] || fail "a file that is not ours was removed"
+rm -rf "$scratch/.target.secateur-partial"
 leftovers=$(find "$scratch" -maxdepth 1 -name '*target*' | wc -l)
 [ "$leftovers" = 0 ] || fail "$leftovers things were left beside the target"
 

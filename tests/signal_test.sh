@@ -7,6 +7,8 @@ for signal in INT TERM HUP; do
     # A shell's background children ignore INT; this one must not.
     (trap - INT; exec "$SECATEUR" prune "$scratch/source" "$scratch/target" --sparsity 50% >/dev/null 2>"$scratch/err") &
     child=$!
+    # Not before the shell in between has become the program: it would run this script's own traps.
+    while kill -0 $child 2>/dev/null && [ "$(cat /proc/$child/comm 2>/dev/null)" != secateur ]; do sleep 0.002; done
     sleep 0.03
     kill -"$signal" $child 2>/dev/null
     wait $child

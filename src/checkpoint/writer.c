@@ -135,9 +135,19 @@ static bool continue_partial(struct writer *writer, const char *journal, const c
                              writer->partial);
 }
 
+/* A run killed before its journal had a heading has done nothing: what it left is cleared away. A folder that holds
+ * anything else is not touched. */
+static bool clear_unbegun(const struct writer *writer, const char *journal) {
+    char *text = file_exists(journal) ? file_read(journal, JOURNAL_LIMIT, NULL, NULL) : NULL;
+    if (text != NULL && strchr(text, '\n') == NULL)
+        (void)unlink(journal);
+    memory_free(text);
+    return rmdir(writer->partial) == 0;
+}
+
 static bool begin_partial(struct writer *writer, bool *fresh, const char *journal, const char *heading, bool resume,
                           struct error *error) {
-    *fresh = !file_exists(writer->partial);
+    *fresh = !file_exists(writer->partial) || clear_unbegun(writer, journal);
     if (*fresh && resume)
         return error_set(error, ERROR_USAGE, "there is no partial run to resume: %s does not exist", writer->partial);
     if (!*fresh && !continue_partial(writer, journal, heading, error)) {
