@@ -243,6 +243,32 @@ static void test_causal_tiles(void **state) {
     stream_close(stream);
 }
 
+/* In bf16, in memory or spilled: the same states, near those in f32 and not equal to them. */
+static void test_states_in_bf16(void **state) {
+    const size_t window = (size_t)LENGTH * 32;
+    struct stream_options plain = {.compute = COMPUTE_F32}, half = {.compute = COMPUTE_F32, .states_bf16 = true};
+    struct stream_options spilled = {.states_bf16 = true, .states_memory = window * 2 * 2};
+    struct stream *a = open_stream(*state, &plain), *b = open_stream(*state, &half), *c = open_stream(*state, &spilled);
+    float *exact = run_states(a), *rounded = run_states(b), *back = run_states(c);
+    double differences = 0, squares = 0;
+    for (size_t i = 0; i < WINDOWS * window; i++) {
+        differences += pow((double)(rounded[i] - exact[i]), 2);
+        squares += pow((double)exact[i], 2);
+    }
+    uint64_t full, less;
+    (void)stream_memory(&full, stream_model(a), WINDOWS, LENGTH, &plain);
+    (void)stream_memory(&less, stream_model(a), WINDOWS, LENGTH, &half);
+    assert_true(full == 2 * less);
+    assert_true(differences > 0 && differences < 1e-4 * squares);
+    assert_memory_equal(rounded, back, WINDOWS * window * sizeof *back);
+    memory_free(exact);
+    memory_free(rounded);
+    memory_free(back);
+    stream_close(a);
+    stream_close(b);
+    stream_close(c);
+}
+
 static void test_spilled_states(void **state) {
     struct stream_options plain = {.compute = COMPUTE_F32}, spilled = {.states_memory = (size_t)LENGTH * 32 * 4 * 2};
     struct stream *a = open_stream(*state, &plain), *b = open_stream(*state, &spilled);
@@ -472,6 +498,7 @@ int main(void) {
         cmocka_unit_test(test_products),
         cmocka_unit_test_setup_teardown(test_causal_tiles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spilled_states, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_states_in_bf16, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_observer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_other_weights, set_up, tear_down),

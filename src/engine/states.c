@@ -25,27 +25,27 @@ static int open_unnamed(const char *folder, struct error *error) {
     return file;
 }
 
-bool states_create(struct states *states, size_t windows, size_t window_floats, uint64_t memory, const char *folder,
-                   struct error *error) {
-    *states = (struct states){.file = -1, .window_floats = window_floats, .in_memory = windows};
-    if (memory > 0 && memory / sizeof(float) / window_floats < windows)
-        states->in_memory = (size_t)(memory / sizeof(float) / window_floats);
-    size_t count = 0;
-    if (!memory_multiply(&count, states->in_memory, window_floats))
-        return error_set(error, ERROR_MEMORY, "the hidden states of %zu windows do not fit into memory", windows);
-    states->memory = memory_alloc_aligned(count, sizeof(float), error);
-    if (states->memory == NULL)
-        return false;
-    if (states->in_memory < windows)
-        states->file = open_unnamed(folder, error);
-    if (states->in_memory == windows || states->file >= 0)
-        return true;
-    states_free(states);
-    return false;
+bool states_create(struct states *states, enum dtype dtype, size_t windows, size_t window_floats, uint64_t memory,
+                   const char *folder, struct error *error) {
+    size_t window_bytes = window_floats * dtype_info(dtype)->bytes;
+    *states = (struct states){.file = -1, .dtype = dtype, .window_floats = window_floats, .in_memory = windows};
+    if (memory > 0 && memory / window_bytes < windows)
+        states->in_memory = (size_t)(memory / window_bytes);
+    states->memory = memory_alloc_aligned(states->in_memory, window_bytes, error);
+    bool spills = states->in_memory < windows;
+    bool ok = states->memory != NULL;
+    if (ok && spills && dtype != DTYPE_F32)
+        ok = (states->staging = memory_alloc(1, window_bytes, error)) != NULL;
+    if (ok && spills)
+        ok = (states->file = open_unnamed(folder, error)) >= 0;
+    if (!ok)
+        states_free(states);
+    return ok;
 }
 
 void states_free(struct states *states) {
     memory_free(states->memory);
+    memory_free(states->staging);
     if (states->file >= 0)
         (void)close(states->file);
     *states = (struct states){.file = -1};
@@ -79,27 +79,52 @@ static bool write_all(int file, const char *in, size_t bytes, off_t offset, stru
     return true;
 }
 
-/* How many of the windows [first, first + count) lie in memory; they come first. */
-static size_t memory_part(const struct states *states, size_t first, size_t count) {
-    if (first >= states->in_memory)
-        return 0;
-    return states->in_memory - first < count ? states->in_memory - first : count;
+static size_t window_bytes(const struct states *states) {
+    return states->window_floats * dtype_info(states->dtype)->bytes;
 }
 
 static off_t file_offset(const struct states *states, size_t window) {
-    return (off_t)((window - states->in_memory) * states->window_floats * sizeof(float));
+    return (off_t)((window - states->in_memory) * window_bytes(states));
+}
+
+static bool read_window(float *out, const struct states *states, size_t window, struct error *error) {
+    size_t bytes = window_bytes(states);
+    const uint8_t *stored = states->memory + window * bytes;
+    if (window >= states->in_memory) {
+        uint8_t *to = states->staging != NULL ? states->staging : (uint8_t *)out;
+        if (!read_all(states->file, (char *)to, bytes, file_offset(states, window), error))
+            return false;
+        stored = to;
+    }
+    if (stored != (const uint8_t *)out)
+        dtype_widen(out, stored, states->dtype, states->window_floats);
+    return true;
 }
 
 bool states_read(float *out, const struct states *states, size_t first, size_t count, struct error *error) {
-    size_t near = memory_part(states, first, count), floats = states->window_floats;
-    memcpy(out, states->memory + first * floats * (near > 0), near * floats * sizeof *out);
-    return near == count || read_all(states->file, (char *)(out + near * floats), (count - near) * floats * sizeof *out,
-                                     file_offset(states, first + near), error);
+    for (size_t i = 0; i < count; i++)
+        if (!read_window(out + i * states->window_floats, states, first + i, error))
+            return false;
+    return true;
+}
+
+static bool write_window(const struct states *states, const float *in, size_t window, struct error *error) {
+    size_t bytes = window_bytes(states);
+    const uint8_t *stored = (const uint8_t *)in;
+    uint8_t *to = window < states->in_memory ? states->memory + window * bytes : states->staging;
+    if (states->dtype != DTYPE_F32) {
+        dtype_narrow(to, in, states->dtype, states->window_floats);
+        stored = to;
+    } else if (to != NULL) {
+        memcpy(to, in, bytes);
+    }
+    return window < states->in_memory ||
+           write_all(states->file, (const char *)stored, bytes, file_offset(states, window), error);
 }
 
 bool states_write(const struct states *states, const float *in, size_t first, size_t count, struct error *error) {
-    size_t near = memory_part(states, first, count), floats = states->window_floats;
-    memcpy(states->memory + first * floats * (near > 0), in, near * floats * sizeof *in);
-    return near == count || write_all(states->file, (const char *)(in + near * floats),
-                                      (count - near) * floats * sizeof *in, file_offset(states, first + near), error);
+    for (size_t i = 0; i < count; i++)
+        if (!write_window(states, in + i * states->window_floats, first + i, error))
+            return false;
+    return true;
 }

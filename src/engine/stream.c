@@ -20,6 +20,11 @@ struct stream {
     const struct block_observer *observer;
 };
 
+/* How hidden states are kept between blocks. */
+static enum dtype states_dtype(const struct stream_options *options) {
+    return options->states_bf16 ? DTYPE_BF16 : DTYPE_F32;
+}
+
 static size_t windows_together(size_t windows, size_t length) {
     size_t together = (STREAM_TOKENS + length - 1) / length;
     return together < windows ? together : windows;
@@ -49,8 +54,8 @@ struct stream *stream_open(const struct model *model, const int32_t *ids, const 
     if (!engine_create(&stream->engine, model, &inner, (int64_t)length, (int64_t)rows, error))
         goto failed;
     stream->x = memory_alloc_aligned(rows * hidden, sizeof(float), error);
-    if (stream->x != NULL &&
-        states_create(&stream->states, windows, length * hidden, options->states_memory, options->spill_folder, error))
+    if (stream->x != NULL && states_create(&stream->states, states_dtype(options), windows, length * hidden,
+                                           options->states_memory, options->spill_folder, error))
         return stream;
 failed:
     stream_close(stream);
@@ -70,7 +75,7 @@ uint64_t stream_memory(uint64_t *states, const struct model *model, size_t windo
                        const struct stream_options *options) {
     size_t together = windows_together(windows, length);
     uint64_t rows = together * length, hidden = (uint64_t)model->architecture.hidden;
-    uint64_t all = (uint64_t)windows * length * hidden * sizeof(float);
+    uint64_t all = (uint64_t)windows * length * hidden * dtype_info(states_dtype(options))->bytes;
     *states = options->states_memory > 0 && options->states_memory < all ? options->states_memory : all;
     return *states + rows * hidden * sizeof(float) + loss_bytes(model, (int64_t)rows) +
            engine_bytes(model, options->compute, (int64_t)length, (int64_t)rows);

@@ -11,6 +11,7 @@
 struct stream_options {
     enum compute compute;
     const struct weight_source *weights; /* NULL: the file's */
+    bool states_bf16;                    /* hidden states are rounded to bf16 between blocks and take half the room */
     uint64_t states_memory; /* bytes of hidden states kept in memory; beyond it they lie in a temporary file. 0: memory
                                without limit */
     const char *spill_folder; /* for that file; NULL: $TMPDIR or /tmp */

@@ -176,11 +176,14 @@ static int64_t token_id(const json_t *root, const char *key) {
     return json_is_integer(value) && json_integer_value(value) >= 0 ? (int64_t)json_integer_value(value) : -1;
 }
 
-/* Variants of a verified family that no reference file covers. */
+/* Whether this is the variant of a verified family that the reference files cover: its row's own form. Others (another
+ * joining of the branches, other norms, projections, a fused layout of another generation) are not. */
 static bool is_usual(const struct architecture *a, const struct family *family) {
     bool usual_rope = a->rope.scaling == ROPE_PLAIN || a->rope.scaling == ROPE_LLAMA3;
-    bool usual_form = a->form != BLOCK_POST && !a->residual_after_norm;
-    bool usual_attention = !a->alibi_scaled && !a->attention_scale_by_block && a->qkv != QKV_PER_KV_GROUP;
+    bool usual_form = a->form == family->base.form && !a->residual_after_norm && a->embedding_dim == a->hidden &&
+                      a->norm_weight == family->base.norm_weight && a->final_norm == family->base.final_norm;
+    bool usual_attention = a->qkv == family->base.qkv && a->qk_norm == family->base.qk_norm &&
+                           a->position == family->base.position && !a->attention_scale_by_block;
     return family->verified && usual_rope && usual_form && usual_attention;
 }
 

@@ -203,7 +203,7 @@ const struct family families[] = {
                  "\"num_attention_heads\":64,\"hidden_act\":\"gelu\",\"max_position_embeddings\":2048,"
                  "\"norm_epsilon\":1e-5,\"tie_word_embeddings\":false,\"rope_theta\":1e4,\"rope_scaling\":null,"
                  "\"partial_rotary_factor\":0.25,\"use_parallel_residual\":true,\"attention_bias\":true}",
-     .base = {LAYER, ROTARY, .qkv = QKV_PER_HEAD},
+     .base = {LAYER, ROTARY, .form = BLOCK_PARALLEL, .qkv = QKV_PER_HEAD},
      .verified = true},
     {.name = "gptj",
      .prefixes = {"transformer."},
@@ -268,7 +268,7 @@ const struct family families[] = {
                  "\"max_position_embeddings\":2048,\"norm_epsilon\":1e-5,\"tie_word_embeddings\":true,"
                  "\"rope_theta\":1e4,\"rope_scaling\":null,\"alibi\":false,\"new_decoder_architecture\":false,"
                  "\"multi_query\":true,\"parallel_attn\":true,\"bias\":false,\"num_ln_in_parallel_attn\":null}",
-     .base = {LAYER, ROTARY},
+     .base = {LAYER, ROTARY, .form = BLOCK_PARALLEL, .qkv = QKV_BLOCKS},
      .read = config_read_falcon,
      .verified = true},
     {.name = "mpt",

@@ -85,8 +85,8 @@ static bool plan_memory(struct calibrate_run *run, struct stream_options *option
     if (limit > 0)
         options->states_memory = limit - run->bytes > 0 ? limit - run->bytes : 1;
     run->bytes += limit > 0 && states > options->states_memory ? options->states_memory : states;
-    job_log(run->workbench->jobs, "%s of working memory, %s Hessians", text_bytes(need, (double)run->bytes),
-            run->full ? "with full" : "without full");
+    job_log(run->workbench->jobs, "%s of working memory, %s Hessians%s", text_bytes(need, (double)run->bytes),
+            run->full ? "with full" : "without full", options->states_bf16 ? ", hidden states in bf16" : "");
     return true;
 }
 
@@ -95,8 +95,9 @@ static bool plan_memory(struct calibrate_run *run, struct stream_options *option
 /* Stands for all that decides what is found: text, windows, Hessians, methods, arithmetic. */
 static uint64_t find_key(const struct calibrate_run *run) {
     struct text all = {0};
-    text_add(&all, "%llu %zu %zu %d %d", (unsigned long long)run->corpus.hash, run->corpus.windows, run->corpus.length,
-             run->full, (int)run->settings.compute);
+    text_add(&all, "%llu %zu %zu %d %d%s", (unsigned long long)run->corpus.hash, run->corpus.windows,
+             run->corpus.length, run->full, (int)run->settings.compute,
+             run->workbench->settings.states_bf16 ? " states bf16" : "");
     for (size_t i = 0; i < run->settings.findings.method_count; i++)
         text_add(&all, " %s", run->settings.findings.names[i]);
     uint64_t key = all.failed ? 0 : XXH3_64bits(all.data, all.length);
@@ -151,6 +152,7 @@ static void set_total(const struct calibrate_run *run, struct progress *progress
 
 static bool open_text(struct calibrate_run *run, struct stream_options *options, struct error *error) {
     options->compute = run->settings.compute;
+    options->states_bf16 = run->workbench->settings.states_bf16;
     job_stage(run->workbench->jobs, "reading the text");
     return run_text_open(&run->corpus, run->workbench->model, run->settings.source, &run->settings.corpus, error) &&
            plan_memory(run, options, error);

@@ -102,7 +102,8 @@ static uint64_t memory_needed(uint64_t *states, const struct evaluate_run *run) 
 static bool divide_memory(struct evaluate_run *run, struct error *error) {
     uint64_t states;
     uint64_t limit = run->workbench->settings.memory;
-    run->options = (struct stream_options){.compute = run->settings.compute};
+    run->options =
+        (struct stream_options){.compute = run->settings.compute, .states_bf16 = run->workbench->settings.states_bf16};
     uint64_t rest = memory_needed(&states, run);
     if (limit != 0 && rest >= limit) {
         char needed[TEXT_NUMBER_SIZE];
@@ -114,13 +115,15 @@ static bool divide_memory(struct evaluate_run *run, struct error *error) {
     uint64_t room = limit != 0 ? limit - rest : DEFAULT_STATES_MEMORY;
     if (states > room)
         run->options.states_memory = (room + 1) / (run->dense != NULL ? 2 : 1);
+    run->record.states_bf16 = run->options.states_bf16;
     run->record.memory = rest + (states < room ? states : room);
     return true;
 }
 
 static void state_memory(const struct evaluate_run *run) {
     char memory[TEXT_NUMBER_SIZE];
-    job_log(run->workbench->jobs, "eval: %s of working memory%s", text_bytes(memory, (double)run->record.memory),
+    job_log(run->workbench->jobs, "eval: %s of working memory%s%s", text_bytes(memory, (double)run->record.memory),
+            run->options.states_bf16 ? ", hidden states in bf16" : "",
             run->options.states_memory > 0 ? "; hidden states that do not fit lie in a temporary file" : "");
 }
 

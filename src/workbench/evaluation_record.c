@@ -19,11 +19,11 @@ static void say_conditions(struct text *output, const struct evaluation_record *
     char memory[TEXT_NUMBER_SIZE];
     char time[TEXT_NUMBER_SIZE];
     text_add(output, "%s on %s\n", record->model, record->source);
-    text_add(output, "  %llu windows of %zu tokens, BOS %s%s, corpus %016llx, %s, working memory %s, %s\n",
+    text_add(output, "  %llu windows of %zu tokens, BOS %s%s, corpus %016llx, %s, working memory %s%s, %s\n",
              (unsigned long long)record->result.windows, record->length, corpus_bos_name(record->bos),
              record->padded ? ", padding masked" : "", (unsigned long long)record->hash,
              run_compute_name(record->compute), text_bytes(memory, (double)record->memory),
-             text_duration(time, record->seconds));
+             record->states_bf16 ? " (hidden states in bf16)" : "", text_duration(time, record->seconds));
     if (!record->verified)
         text_add(output, "  not verified against a reference: this family's forward pass was checked by the program's "
                          "own tests only\n");

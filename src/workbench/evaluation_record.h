@@ -21,9 +21,10 @@ struct evaluation_record {
     enum corpus_bos bos;
     uint64_t hash; /* of the token ids */
     enum compute compute;
-    bool padded;     /* a mask left tokens out */
-    bool verified;   /* the family was compared with the reference implementation */
-    uint64_t memory; /* working memory in bytes, as computed before the run */
+    bool states_bf16; /* hidden states were kept in bf16 between blocks */
+    bool padded;      /* a mask left tokens out */
+    bool verified;    /* the family was compared with the reference implementation */
+    uint64_t memory;  /* working memory in bytes, as computed before the run */
     double seconds;
 };
 

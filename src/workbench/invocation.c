@@ -28,6 +28,12 @@ static bool set_compute(struct invocation *invocation, const char *value, struct
     return true;
 }
 
+static bool set_states(struct invocation *invocation, const char *value, struct error *error) {
+    invocation->settings.states_bf16 = strcmp(value, "bf16") == 0;
+    return invocation->settings.states_bf16 || strcmp(value, "f32") == 0 ||
+           error_set(error, ERROR_USAGE, "--states is f32 or bf16, not \"%s\"", value);
+}
+
 static bool set_csv(struct invocation *invocation, const char *value, struct error *error) {
     (void)value;
     (void)error;
@@ -68,6 +74,7 @@ const struct general_option general_options[] = {
     {"threads", "N", "use N threads; 0 or nothing: one per processor", set_threads, false},
     {"memory", "BYTES", "keep working memory below this (3.5G, 512MiB)", set_memory, false},
     {"compute", "auto|f32|bf16", "arithmetic of the forward pass", set_compute, false},
+    {"states", "f32|bf16", "how hidden states are kept between blocks; bf16 takes half the room", set_states, false},
     {"csv", NULL, "print tables as CSV", set_csv, false},
     {"help", NULL, "print help", set_help, false},
     {"version", NULL, "print the version", set_version, false},

@@ -435,16 +435,24 @@ uint64_t prune_data_work(const struct prune_run *run, size_t windows, size_t len
     return work;
 }
 
+static struct stream_options stream_options(const struct data_run *data) {
+    return (struct stream_options){.compute = data->run->settings.compute,
+                                   .weights = &data->source,
+                                   .states_bf16 = data->run->workbench->settings.states_bf16,
+                                   .states_memory = memory_limit() / 2};
+}
+
 static void say_start(struct data_run *data) {
     struct prune_run *run = data->run;
     struct text line = {0};
     char bytes[TEXT_NUMBER_SIZE];
     uint64_t states;
-    struct stream_options options = {.compute = run->settings.compute, .states_memory = memory_limit() / 2};
+    struct stream_options options = stream_options(data);
     uint64_t memory =
         stream_memory(&states, run->workbench->model, data->corpus.windows, data->corpus.length, &options);
     run_text_describe(&line, &data->corpus);
-    text_add(&line, "; %s of working memory for the text", text_bytes(bytes, (double)memory));
+    text_add(&line, "; %s of working memory for the text%s", text_bytes(bytes, (double)memory),
+             options.states_bf16 ? ", hidden states in bf16" : "");
     job_log(run->workbench->jobs, "%s", text_string(&line));
     text_free(&line);
 }
@@ -456,8 +464,7 @@ static bool open_stream(struct data_run *data, struct error *error) {
         return false;
     say_start(data);
     data->source = (struct weight_source){.find = find_weights, .context = data, .find_vector = find_vector};
-    struct stream_options options = {
-        .compute = settings->compute, .weights = &data->source, .states_memory = memory_limit() / 2};
+    struct stream_options options = stream_options(data);
     data->stream = stream_open(model, data->corpus.ids, data->corpus.mask, data->corpus.windows, data->corpus.length,
                                &options, error);
     return data->stream != NULL;

@@ -27,16 +27,18 @@ static bool add_source(struct text *fingerprint, const struct checkpoint *checkp
 }
 
 /* Everything about calibration that decides the written weights. */
-static void add_data(struct text *fingerprint, const struct prune_settings *settings) {
+static void add_data(struct text *fingerprint, const struct prune_run *run) {
+    const struct prune_settings *settings = &run->settings;
     const struct layer_options *layer = &settings->layer;
     if (settings->source == NULL)
         return;
     text_add(fingerprint,
              "text %s, %lld windows of %lld, seed %llu, sequence %d, compute %d, experts %d, bias %d, permute %d, "
-             "rounds %d\n",
+             "rounds %d%s\n",
              settings->source, (long long)settings->corpus.windows, (long long)settings->corpus.length,
              (unsigned long long)settings->corpus.seed, (int)settings->sequence, (int)settings->compute,
-             (int)settings->experts_dense, (int)settings->bias, (int)settings->permute, settings->rounds);
+             (int)settings->experts_dense, (int)settings->bias, (int)settings->permute, settings->rounds,
+             run->workbench->settings.states_bf16 ? ", states bf16" : "");
     text_add(fingerprint, "damping %.17g, block %lld, bits %d, iterations %d\n", layer->damping,
              (long long)layer->block, layer->bits, layer->iterations);
 }
@@ -49,7 +51,7 @@ bool prune_run_fingerprint(struct text *fingerprint, const struct prune_run *run
     text_add(fingerprint, "%s%s%s\n", run->settings.global ? "global " : "",
              run->settings.reference ? "reference " : "",
              run->settings.narrow ? dtype_info(run->settings.dtype)->name : "");
-    add_data(fingerprint, &run->settings);
+    add_data(fingerprint, run);
     for (size_t i = 0; i < run->count; i++)
         text_add(fingerprint, "%s %.17g %s %s\n", matrix_of(run, i)->name, run->tasks[i].sparsity,
                  pattern_text(pattern, run->tasks[i].pattern), run->tasks[i].method);

@@ -21,6 +21,7 @@ struct settings {
     int threads;      /* 0 = all */
     uint64_t memory;  /* bytes; 0 = no limit */
     char compute[8];  /* auto, f32, bf16 */
+    bool states_bf16; /* hidden states are kept in bf16 between blocks */
     bool csv;         /* text output as CSV */
     bool interactive; /* a terminal is attached: jobs go to the background */
 };
