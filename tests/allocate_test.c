@@ -10,6 +10,7 @@
 #include "model/corpus.h"
 #include "plan/allocate.h"
 #include "plan/allocate_group.h"
+#include "plan/cost.h"
 #include "tests/made_model.h"
 #include <cmocka.h>
 #include <math.h>
@@ -25,6 +26,7 @@ struct fixture {
     struct plan *plan;
     struct sensitivity *sensitivity;
     struct forecaster *forecaster;
+    double *fisher;
 };
 
 static double unit(uint64_t *random) {
@@ -53,6 +55,7 @@ static void make_up(struct fixture *f) {
         m->metric_sum = size_of(f, i) * (0.5 + unit(&random));
         m->outliers[1] = floor(size_of(f, i) * 0.03 * unit(&random));
         m->hill = 1.5 + 2 * unit(&random);
+        f->fisher[i] = pow(10, -6 * unit(&random));
     }
     for (size_t b = 0; b < f->model->block_count; b++)
         f->sensitivity->blocks[b] = (struct block_sensitivity){.known = true, .influence = unit(&random)};
@@ -65,7 +68,8 @@ static void open_fixture(struct fixture *f, struct model *model) {
     f->plan = plan_create(model, NULL);
     f->sensitivity = sensitivity_create(model, NULL);
     f->forecaster = forecaster_create(f->sensitivity, NULL);
-    assert_true(f->plan != NULL && f->forecaster != NULL);
+    f->fisher = memory_alloc(model->matrix_count, sizeof *f->fisher, NULL);
+    assert_true(f->plan != NULL && f->forecaster != NULL && f->fisher != NULL);
     make_up(f);
 }
 
@@ -73,6 +77,7 @@ static void close_fixture(struct fixture *f) {
     forecaster_free(f->forecaster);
     sensitivity_free(f->sensitivity);
     plan_free(f->plan);
+    memory_free(f->fisher);
 }
 
 static struct allocation given_of(const struct fixture *f, const struct summary *const *summaries) {
@@ -80,6 +85,7 @@ static struct allocation given_of(const struct fixture *f, const struct summary 
                                .sensitivity = f->sensitivity,
                                .forecaster = f->forecaster,
                                .summaries = summaries,
+                               .fisher = f->fisher,
                                .budget = BUDGET,
                                .parameter = NAN};
 }
@@ -166,6 +172,69 @@ static void test_block_strategies(void **state) {
         alpha[b] *= BUDGET / mean;
     run(&f, "alpha", NULL);
     assert_blocks(&f, alpha);
+    close_fixture(&f);
+    made_model_free(model);
+}
+
+/* Keep ratios linear in log(trace / weights), least to largest 0.2 apart, their weighted mean at 1 - S. */
+static void test_fisher(void **state) {
+    struct fixture f;
+    struct error error = {0};
+    double least = INFINITY, most = -INFINITY, mean = 0, all = 0;
+    (void)state;
+    struct model *model = made_model_create(BLOCKS, made_llama, 7, 1);
+    open_fixture(&f, model);
+    double *keep = memory_alloc(model->matrix_count, sizeof *keep, NULL);
+    for (size_t i = 0; i < model->matrix_count; i++) {
+        if (!model->matrices[i].prunable)
+            continue;
+        keep[i] = log10(f.fisher[i]) - log10(size_of(&f, i));
+        least = keep[i] < least ? keep[i] : least;
+        most = keep[i] > most ? keep[i] : most;
+    }
+    for (size_t i = 0; i < model->matrix_count; i++) {
+        if (!model->matrices[i].prunable)
+            continue;
+        keep[i] = 0.2 * (keep[i] - least) / (most - least);
+        mean += keep[i] * size_of(&f, i);
+        all += size_of(&f, i);
+    }
+    run(&f, "fisher", NULL);
+    for (size_t i = 0; i < model->matrix_count; i++)
+        if (model->matrices[i].prunable)
+            assert_true(fabs(1 - plan_target(f.plan, i)->sparsity - (keep[i] - mean / all + 1 - BUDGET)) <=
+                        3 / size_of(&f, i));
+    struct allocation given = given_of(&f, NULL);
+    given.fisher = NULL;
+    assert_false(allocate(strategy_find("fisher"), &given, NULL, 0, &error));
+    assert_non_null(strstr(error.text, "gradients=FILE"));
+    memory_free(keep);
+    close_fixture(&f);
+    made_model_free(model);
+}
+
+/* Bytes and operations of a plan, counted by hand: f32 weights, nothing tied away. */
+static void test_cost(void **state) {
+    struct fixture f;
+    enum dtype half = DTYPE_F16;
+    double flops = 0, bytes = 0, halves = 0;
+    (void)state;
+    struct model *model = made_model_create(BLOCKS, made_llama, 7, 1);
+    open_fixture(&f, model);
+    run(&f, "erk", NULL);
+    for (size_t i = 0; i < model->weight_count; i++) {
+        const struct weight *weight = &model->weights[i];
+        double count = (double)weight->tensor->count;
+        double wide = (double)weight->tensor->bytes / count;
+        double gone = weight->matrix != SIZE_MAX ? (double)plan_count(f.plan, weight->matrix) : 0;
+        bytes += gone > 0 ? (count - gone) * wide + count / 8 : count * wide;
+        halves += gone > 0 ? (count - gone) * 2 + count / 8 : count * 2;
+        if (weight->matrix != SIZE_MAX && (weight->role != ROLE_EMBEDDING || model->tied))
+            flops += 2 * (count - gone);
+    }
+    assert_true(fabs(plan_flops(f.plan) - flops) < 1e-6 * flops);
+    assert_true(fabs(plan_bytes(f.plan, NULL) - bytes) < 1e-6 * bytes);
+    assert_true(fabs(plan_bytes(f.plan, &half) - halves) < 1e-6 * halves);
     close_fixture(&f);
     made_model_free(model);
 }
@@ -386,8 +455,13 @@ static void test_knapsack_time(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_block_strategies), cmocka_unit_test(test_erk),   cmocka_unit_test(test_lamp),
-        cmocka_unit_test(test_budgets),          cmocka_unit_test(test_group), cmocka_unit_test(test_knapsack_time)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_block_strategies),
+                                       cmocka_unit_test(test_fisher),
+                                       cmocka_unit_test(test_cost),
+                                       cmocka_unit_test(test_erk),
+                                       cmocka_unit_test(test_lamp),
+                                       cmocka_unit_test(test_budgets),
+                                       cmocka_unit_test(test_group),
+                                       cmocka_unit_test(test_knapsack_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,8 @@ static void a_power_law_has_its_exponent(void **state) {
         values[i] = pow(1 - ((double)i + 0.5) / 2000, -1 / (3.0 - 1));
     assert_true(fabs(spectrum_fit(values, 2000) - 3) < 0.1);
     assert_true(isnan(spectrum_fit((double[]){0, 0, 0}, 3)));
+    /* Few values: none within reach of the fullest bin's edge, 1.17e-4, so the nearest, 1e-4, begins the tail. */
+    assert_true(fabs(spectrum_fit((double[]){1e-4, 1e-2, 1, 10, 1000}, 5) - (1 + 5 / (18 * log(10)))) < 1e-9);
 }
 
 int main(void) {

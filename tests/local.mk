@@ -230,6 +230,8 @@ TESTS += tests/interchange_formats_test
 endif
 EXTRA_DIST += tests/search_test.sh tests/tables/strategies.sh tests/results/strategies.md tests/results/strategies.csv
 TESTS += tests/search_test.sh
+EXTRA_DIST += tests/budget_units_test.sh
+TESTS += tests/budget_units_test.sh
 EXTRA_PROGRAMS += tests/tables/paired
 tests_tables_paired_SOURCES = tests/tables/paired.c
 tests_tables_paired_LDADD = libsecateur.a $(engine_libs)

@@ -24,6 +24,8 @@ const struct strategy strategy_table[] = {
      STRATEGY_NEEDS_EVALUATION, FIT_SHIFT, "beta: the difference between blocks", NAN, strategy_atp},
     {"influence", "blocks that change the hidden state less are cut more", "Men et al. 2024, arXiv 2403.03853 (BI)",
      STRATEGY_NEEDS_CALIBRATION, FIT_SHIFT, "spread: half the range of densities over blocks", 0.1, strategy_influence},
+    {"fisher", "matrices with a larger Fisher trace per weight are cut less (gradients=FILE)", "MSP, arXiv 2503.11164",
+     STRATEGY_NEEDS_GRADIENTS, FIT_SHIFT, "spread: half the range of densities", 0.1, strategy_fisher},
     {"knapsack", "least forecast error for the budget: equal marginal error everywhere",
      "Lagrangian; Frantar, Alistarh 2022 (SPDY)", STRATEGY_NEEDS_CALIBRATION, FIT_SHIFT,
      "range: how far a matrix may stand from the budget (1.7 times the density squared, at most 0.15)", NAN,
@@ -146,6 +148,24 @@ static bool allocation_begin(struct allocation *allocation, size_t **chosen, con
     return true;
 }
 
+bool allocate_range(double *low, double *high, struct plan *plan, const size_t *matrices, size_t count,
+                    struct error *error) {
+    struct allocation allocation = {.plan = plan};
+    struct plan_totals totals;
+    size_t *chosen = NULL;
+    plan_totals(&totals, plan);
+    bool ok = allocation_begin(&allocation, &chosen, matrices, count, error);
+    *low = *high = -allocation.wanted; /* with a budget of 0: what the others hold */
+    for (size_t i = 0; ok && i < allocation.count; i++) {
+        *low += allocation.sizes[i] * allocation.lows[i];
+        *high += allocation.sizes[i] * allocation.highs[i];
+    }
+    *low /= fmax(1, (double)totals.prunable);
+    *high /= fmax(1, (double)totals.prunable);
+    allocation_free(&allocation, chosen);
+    return ok;
+}
+
 static bool check_range(const struct allocation *allocation, struct error *error) {
     double low = 0;
     double high = 0;
@@ -178,6 +198,12 @@ static bool check_needs(const struct strategy *strategy, const struct allocation
     if (strategy->needs == STRATEGY_NEEDS_CALIBRATION && !calibrated)
         return error_set(error, ERROR_USAGE,
                          "%s needs activations; calibrate first (:calibrate TEXT, --calibrate TEXT)", strategy->name);
+    if (strategy->needs == STRATEGY_NEEDS_GRADIENTS && allocation->fisher == NULL)
+        return error_set(
+            error, ERROR_USAGE,
+            "%s needs gradients of the loss; give gradients=FILE, a safetensors file that has the gradient "
+            "of every matrix under the matrix's own name",
+            strategy->name);
     return true;
 }
 
@@ -230,6 +256,7 @@ bool allocate(const struct strategy *strategy, const struct allocation *given, c
                                     .sensitivity = given->sensitivity,
                                     .forecaster = given->forecaster,
                                     .summaries = given->summaries,
+                                    .fisher = given->fisher,
                                     .measure = given->measure,
                                     .context = given->context,
                                     .budget = given->budget,

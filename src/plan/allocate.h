@@ -17,6 +17,7 @@ enum strategy_need {
     STRATEGY_NEEDS_SCAN,        /* the weights' statistics */
     STRATEGY_NEEDS_CALIBRATION, /* sensitivity.h */
     STRATEGY_NEEDS_SPECTRUM,    /* singular values: Hill exponents */
+    STRATEGY_NEEDS_GRADIENTS,   /* of the loss: squares summed for each matrix */
     STRATEGY_NEEDS_EVALUATION,  /* a way to measure a plan's loss */
 };
 
@@ -32,6 +33,7 @@ struct allocation {
     const struct sensitivity *sensitivity;  /* NULL: not calibrated */
     struct forecaster *forecaster;          /* NULL: likewise */
     const struct summary *const *summaries; /* [matrix_count], entries NULL until scanned; NULL: none */
+    const double *fisher;                   /* [matrix_count]: sum of squared gradients; NULL: no gradients */
     /* Mean negative log-likelihood of the plan that has these sparsities; NULL: cannot be measured here. */
     bool (*measure)(void *context, double *nll, const struct allocation *allocation, struct error *error);
     void *context;
@@ -62,10 +64,14 @@ const char *const *strategy_names(void); /* NULL-terminated, for completion */
 /* Fills the plan's matrices by a strategy so that all matrices that take part together have the budget's sparsity;
  * matrices that are locked or not among `matrices` (NULL: all) stay as they are and count. One undo group, named
  * "allocate NAME BUDGET". The budget, bounds and locks of the plan are respected; ERROR_USAGE with what is missing when
- * the strategy cannot work. Only fields plan, sensitivity, forecaster, summaries, measure, context, budget and
+ * the strategy cannot work. Only fields plan, sensitivity, forecaster, summaries, fisher, measure, context, budget and
  * parameter of `given` are read. */
 bool allocate(const struct strategy *strategy, const struct allocation *given, const size_t *matrices, size_t count,
               struct error *error);
+
+/* The least and the largest sparsity of all that take part which bounds and locks leave room for. */
+bool allocate_range(double *low, double *high, struct plan *plan, const size_t *matrices, size_t count,
+                    struct error *error);
 
 /* Moves the proposal onto the budget: Σ sizes · clamp(fit(sparsity, x)) = wanted. */
 void allocation_fit(struct allocation *allocation, enum strategy_fit fit);
@@ -88,6 +94,7 @@ bool strategy_dlp(struct allocation *allocation, struct error *error);
 bool strategy_alpha(struct allocation *allocation, struct error *error);
 bool strategy_atp(struct allocation *allocation, struct error *error);
 bool strategy_influence(struct allocation *allocation, struct error *error);
+bool strategy_fisher(struct allocation *allocation, struct error *error);
 bool strategy_knapsack(struct allocation *allocation, struct error *error);
 
 #endif

@@ -5,6 +5,7 @@
  * allow. What the lift asks for is then rounded to counts that the patterns can give, matrices of coarse steps first,
  * and the rest is dealt out by largest remainder among the fine ones: the total is exact. */
 #include "base/memory.h"
+#include "plan/cost.h"
 #include "plan/count.h"
 #include "plan/plan_state.h"
 #include <math.h>
@@ -70,23 +71,12 @@ static uint64_t smallest_step(const struct plan *plan) {
     return smallest;
 }
 
-/* A bit for every weight and the kept weights behind it, where that is smaller than the dense matrix. */
-static double compressed(const struct plan *plan, size_t matrix) {
-    const struct tensor *tensor = plan->model->matrices[matrix].tensor;
-    if (tensor->count == 0 || plan->counts[matrix] == 0)
-        return (double)tensor->bytes;
-    double kept = 1 - (double)plan->counts[matrix] / (double)tensor->count;
-    return fmin((double)tensor->bytes, (double)tensor->bytes * kept + (double)tensor->count / 8);
-}
-
 void plan_totals(struct plan_totals *totals, const struct plan *plan) {
     const struct model *model = plan->model;
     *totals = (struct plan_totals){.parameters = model->parameters, .dense_bytes = model->checkpoint->weight_bytes};
     sum_weights(&totals->prunable, &totals->pruned, plan);
     totals->sparsity = totals->prunable > 0 ? (double)totals->pruned / (double)totals->prunable : 0;
-    totals->compressed_bytes = (double)totals->dense_bytes;
-    for (size_t i = 0; i < model->matrix_count; i++)
-        totals->compressed_bytes -= (double)model->matrices[i].tensor->bytes - compressed(plan, i);
+    totals->compressed_bytes = plan_bytes(plan, NULL);
     totals->asked = weights_asked(plan, totals->prunable);
     totals->step = smallest_step(plan);
 }

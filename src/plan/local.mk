@@ -2,6 +2,7 @@ libsecateur_a_SOURCES += \
   src/plan/allocate_group.c src/plan/allocate_group.h \
   src/plan/allocate.c src/plan/allocate.h \
   src/plan/budget.c \
+  src/plan/cost.c src/plan/cost.h \
   src/plan/count.c src/plan/count.h \
   src/plan/curve.c src/plan/curve.h \
   src/plan/findings.c src/plan/findings.h \
@@ -23,6 +24,7 @@ libsecateur_a_SOURCES += \
   src/plan/strategy_atp.c \
   src/plan/strategy_dlp.c \
   src/plan/strategy_erk.c \
+  src/plan/strategy_fisher.c \
   src/plan/strategy_global.c \
   src/plan/strategy_influence.c \
   src/plan/strategy_knapsack.c \

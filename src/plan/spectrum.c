@@ -38,6 +38,24 @@ static double distance(const double *tail, size_t count, double alpha) {
     return largest;
 }
 
+/* Where no eigenvalue lies about the peak (a small matrix has few), the tail begins at the one nearest to it. */
+static double fit_nearest(const double *eigenvalues, size_t count, double peak) {
+    double best = NAN;
+    double least = HUGE_VAL;
+    double logarithms = 0;
+    for (size_t n = 1; n <= count; n++) {
+        double start = eigenvalues[count - n];
+        logarithms += log(start);
+        double excess = logarithms - (double)n * log(start);
+        double away = fabs(log(start / peak));
+        if (n < LEAST_TAIL || !(excess > 0) || away >= least)
+            continue;
+        least = away;
+        best = 1 + (double)n / excess;
+    }
+    return best;
+}
+
 double spectrum_fit(const double *eigenvalues, size_t count) {
     while (count > 0 && !(eigenvalues[0] > 0)) {
         eigenvalues++;
@@ -62,7 +80,7 @@ double spectrum_fit(const double *eigenvalues, size_t count) {
             best = alpha;
         }
     }
-    return best;
+    return isnan(best) ? fit_nearest(eigenvalues, count, peak) : best;
 }
 
 /* gram[side × side] of the shorter edge, in f64. */

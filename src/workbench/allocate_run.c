@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "plan/allocate_group.h"
+#include "plan/cost.h"
 #include "plan/plan_csv.h"
 #include "workbench/calibrate_run.h"
 #include "workbench/edit.h"
@@ -17,6 +18,7 @@
 void allocate_settings_free(struct allocate_settings *settings) {
     memory_free(settings->matrices);
     memory_free(settings->calibrate);
+    memory_free(settings->gradients);
     memory_free(settings->out);
     memset(settings, 0, sizeof *settings);
 }
@@ -42,6 +44,7 @@ void allocate_run_free(struct allocate_run *run) {
     if (run == NULL)
         return;
     plan_free(run->plan);
+    memory_free(run->fisher);
     allocate_settings_free(&run->settings);
     memory_free(run);
 }
@@ -63,6 +66,40 @@ static bool gather(struct allocate_run *run, struct progress *progress, struct e
            calibrate_run_source(run->workbench, run->settings.calibrate, progress, error);
 }
 
+/* Σ g² of every matrix, from a file with a gradient under each one's name. */
+static bool read_gradient(double *sum, const struct checkpoint *file, const struct matrix *matrix,
+                          struct error *error) {
+    const struct tensor *tensor = checkpoint_find(file, matrix->name);
+    if (tensor == NULL || tensor->count != matrix->tensor->count || !dtype_info(tensor->dtype)->real)
+        return error_set(error, ERROR_INPUT, "%s: no gradient of %s, %lld x %lld numbers, under that name", file->path,
+                         matrix->name, (long long)matrix->rows, (long long)matrix->columns);
+    float part[1024];
+    size_t bytes = dtype_info(tensor->dtype)->bytes;
+    *sum = 0;
+    for (uint64_t begin = 0; begin < tensor->count; begin += 1024) {
+        size_t count = tensor->count - begin < 1024 ? (size_t)(tensor->count - begin) : 1024;
+        dtype_widen(part, tensor->data + begin * bytes, tensor->dtype, count);
+        for (size_t i = 0; i < count; i++)
+            *sum += (double)part[i] * (double)part[i];
+    }
+    return isfinite(*sum) ||
+           error_set(error, ERROR_INPUT, "%s: the gradient of %s is not finite", file->path, matrix->name);
+}
+
+static bool read_gradients(struct allocate_run *run, struct error *error) {
+    const struct model *model = run->workbench->model;
+    if (run->settings.gradients == NULL)
+        return true;
+    struct checkpoint *file = checkpoint_open(run->settings.gradients, error);
+    run->fisher = file != NULL ? memory_alloc(model->matrix_count, sizeof *run->fisher, error) : NULL;
+    bool ok = run->fisher != NULL;
+    for (size_t i = 0; ok && i < model->matrix_count; i++)
+        if (model->matrices[i].prunable)
+            ok = read_gradient(&run->fisher[i], file, &model->matrices[i], error);
+    checkpoint_close(file);
+    return ok;
+}
+
 /* ---- filling ---- */
 
 static bool fill(const struct allocate_run *run, struct plan *plan, double sparsity, struct error *error) {
@@ -71,6 +108,7 @@ static bool fill(const struct allocate_run *run, struct plan *plan, double spars
                                .sensitivity = workbench->sensitivity,
                                .forecaster = workbench->forecaster,
                                .summaries = (const struct summary *const *)workbench->summaries,
+                               .fisher = run->fisher,
                                .budget = sparsity,
                                .parameter = run->settings.parameter};
     const struct allocate_settings *settings = &run->settings;
@@ -79,16 +117,24 @@ static bool fill(const struct allocate_run *run, struct plan *plan, double spars
     return allocate(settings->strategy, &given, settings->matrices, settings->count, error);
 }
 
-/* How much of the budget a filled plan takes; grows with the sparsity for all units. */
+/* What a filled plan's model takes of the budget's unit; falls with the sparsity, but the perplexity rises. */
 static double spent(const struct allocate_run *run, const struct plan *plan) {
-    if (run->settings.unit == BUDGET_BYTES) {
-        struct plan_totals totals;
-        plan_totals(&totals, plan);
-        return -totals.compressed_bytes;
-    }
+    const struct allocate_settings *settings = &run->settings;
+    if (settings->unit == BUDGET_BYTES)
+        return plan_bytes(plan, settings->formatted ? &settings->format : NULL);
+    if (settings->unit == BUDGET_FLOPS)
+        return plan_flops(plan);
     struct forecast forecast = {0};
     forecast_plan(&forecast, NULL, run->workbench->forecaster, plan);
     return forecast.change_known ? forecast.perplexity : NAN;
+}
+
+static bool spent_at(double *out, const struct allocate_run *run, double sparsity, struct error *error) {
+    struct plan *copy = plan_copy(run->plan, error);
+    bool ok = copy != NULL && fill(run, copy, sparsity, error);
+    *out = ok ? spent(run, copy) : NAN;
+    plan_free(copy);
+    return ok;
 }
 
 static bool check_unit(const struct allocate_run *run, struct error *error) {
@@ -102,27 +148,37 @@ static bool check_unit(const struct allocate_run *run, struct error *error) {
                      "a forecast perplexity is not known yet: calibrate, and measure a plan or two first");
 }
 
-/* Fills copies at sparsities between 0 and 1; the budget is met from the side of a smaller cost for perplexity, and of
- * a smaller file for bytes. */
+static bool refuse_budget(const struct allocate_run *run, double least, struct error *error) {
+    static const char *const units[] = {[BUDGET_WEIGHTS] = "",
+                                        [BUDGET_BYTES] = "bytes",
+                                        [BUDGET_PERPLEXITY] = "of forecast perplexity",
+                                        [BUDGET_FLOPS] = "FLOPs per token"};
+    return error_set(error, ERROR_USAGE,
+                     "the budget of %.6g %s cannot be reached: bounds and locks allow no less than %.6g",
+                     run->settings.budget, units[run->settings.unit], least);
+}
+
+/* Fills copies at the sparsities that bounds and locks allow. The budget is an upper limit in every unit: the least
+ * sparsity that keeps within it, and of a perplexity the largest. */
 static bool find_sparsity(const struct allocate_run *run, double *sparsity, struct error *error) {
-    double low = 0;
-    double high = 1;
-    bool bytes = run->settings.unit == BUDGET_BYTES;
-    double wanted = bytes ? -run->settings.budget : run->settings.budget;
+    const struct allocate_settings *settings = &run->settings;
+    bool falls = settings->unit != BUDGET_PERPLEXITY;
+    double low, high, now;
+    if (!allocate_range(&low, &high, run->plan, settings->matrices, settings->count, error) ||
+        !spent_at(&now, run, falls ? high : low, error))
+        return false;
+    if (now > settings->budget)
+        return refuse_budget(run, now, error);
     for (int i = 0; i < HALVINGS; i++) {
-        struct plan *copy = plan_copy(run->plan, error);
         double middle = (low + high) / 2;
-        bool ok = copy != NULL && fill(run, copy, middle, error);
-        double now = ok ? spent(run, copy) : 0;
-        plan_free(copy);
-        if (!ok)
+        if (!spent_at(&now, run, middle, error))
             return false;
-        if (now < wanted)
+        if ((now > settings->budget) == falls)
             low = middle;
         else
             high = middle;
     }
-    *sparsity = bytes ? high : low;
+    *sparsity = falls ? high : low;
     return true;
 }
 
@@ -138,7 +194,8 @@ static bool fill_locked(struct allocate_run *run, struct error *error) {
 }
 
 bool allocate_run_work(struct allocate_run *run, struct progress *progress, struct error *error) {
-    return (!allocate_run_is_long(run) || gather(run, progress, error)) && fill_locked(run, error) &&
+    return read_gradients(run, error) && (!allocate_run_is_long(run) || gather(run, progress, error)) &&
+           fill_locked(run, error) &&
            (run->settings.out == NULL || plan_csv_write(run->plan, run->settings.out, error));
 }
 

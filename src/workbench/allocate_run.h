@@ -9,19 +9,23 @@
 /* What the budget counts. */
 enum budget_unit {
     BUDGET_WEIGHTS,    /* fraction of the prunable weights that go */
-    BUDGET_BYTES,      /* of the whole model, zeros stored sparse */
+    BUDGET_BYTES,      /* of the whole model, zeros stored sparse, in `format` */
     BUDGET_PERPLEXITY, /* the largest sparsity whose forecast perplexity is at most this */
+    BUDGET_FLOPS,      /* of the matrix products for one token */
 };
 
 struct allocate_settings {
     const struct strategy *strategy;
     enum budget_unit unit;
     double budget;
+    bool formatted; /* bytes are counted in `format`, not in the model's own types */
+    enum dtype format;
     int group; /* 4 or 8: "keep N of group" for every matrix, N chosen by forecast error; 0: as the plan has it */
     double parameter; /* the strategy's own; NaN: its default */
     size_t *matrices; /* to be set; owned; NULL: all */
     size_t count;
     char *calibrate; /* text to calibrate on first; owned; NULL: none */
+    char *gradients; /* a safetensors file; owned; NULL: none */
     char *out;       /* a plan.csv to write; owned; NULL: none */
 };
 void allocate_settings_free(struct allocate_settings *settings);
@@ -30,6 +34,7 @@ struct allocate_run {
     struct workbench *workbench;
     struct allocate_settings settings;
     struct plan *plan; /* a copy, filled */
+    double *fisher;    /* [matrix_count]: squared gradients summed; NULL: no gradients given */
 };
 
 /* Takes over settings, on failure too. NULL with an error. */

@@ -15,12 +15,16 @@ enum {
     ALLOCATE_SELECTOR,
     ALLOCATE_BYTES,
     ALLOCATE_PERPLEXITY,
+    ALLOCATE_FLOPS,
+    ALLOCATE_FORMAT,
+    ALLOCATE_GRADIENTS,
     ALLOCATE_PARAMETER,
     ALLOCATE_GROUP,
     ALLOCATE_CALIBRATE,
     ALLOCATE_OUT
 };
 
+static const char *const formats[] = {"stored", "f32", "f16", "bf16", "f8_e4m3", NULL};
 static const char *const groups[] = {"none", "4", "8", NULL};
 
 static const struct argument allocate_arguments[] = {
@@ -44,6 +48,17 @@ static const struct argument allocate_arguments[] = {
     [ALLOCATE_PERPLEXITY] = {.name = "perplexity",
                              .kind = ARGUMENT_NUMBER,
                              .help = "instead of sparsity: as much as this forecast perplexity allows"},
+    [ALLOCATE_FLOPS] = {.name = "flops",
+                        .kind = ARGUMENT_NUMBER,
+                        .help = "instead of sparsity: operations per token in products with kept weights: 2e9"},
+    [ALLOCATE_FORMAT] = {.name = "format",
+                         .kind = ARGUMENT_CHOICE,
+                         .fallback = "stored",
+                         .choices = formats,
+                         .help = "what bytes= counts weights in; stored: as the model's files have them"},
+    [ALLOCATE_GRADIENTS] = {.name = "gradients",
+                            .kind = ARGUMENT_PATH,
+                            .help = "safetensors with the loss's gradients, for fisher"},
     [ALLOCATE_PARAMETER] = {.name = "parameter", .kind = ARGUMENT_NUMBER, .help = "the strategy's one number"},
     [ALLOCATE_GROUP] = {.name = "group",
                         .kind = ARGUMENT_CHOICE,
@@ -55,16 +70,21 @@ static const struct argument allocate_arguments[] = {
 };
 
 static bool take_budget(struct allocate_settings *settings, const struct value *values, struct error *error) {
-    static const size_t given[] = {ALLOCATE_SPARSITY, ALLOCATE_BYTES, ALLOCATE_PERPLEXITY};
+    static const size_t given[] = {ALLOCATE_SPARSITY, ALLOCATE_BYTES, ALLOCATE_PERPLEXITY, ALLOCATE_FLOPS};
     size_t count = 0;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
         if (!values[given[i]].given)
             continue;
         settings->unit = (enum budget_unit)i;
         settings->budget = i == BUDGET_BYTES ? (double)values[given[i]].integer : values[given[i]].number;
         count++;
     }
-    return count == 1 || error_set(error, ERROR_USAGE, "give one budget: a sparsity, bytes= or perplexity=");
+    if (count != 1)
+        return error_set(error, ERROR_USAGE, "give one budget: a sparsity, bytes=, flops= or perplexity=");
+    int64_t format = values[ALLOCATE_FORMAT].integer;
+    settings->formatted = format > 0 && dtype_from_name(&settings->format, formats[format]);
+    return format == 0 || settings->unit == BUDGET_BYTES ||
+           error_set(error, ERROR_USAGE, "format= says what bytes= counts in; give bytes=");
 }
 
 static bool take_group(struct allocate_settings *settings, const struct value *value, struct error *error) {
@@ -79,7 +99,9 @@ static bool take_group(struct allocate_settings *settings, const struct value *v
 static bool take_paths(struct allocate_settings *settings, const struct value *values, struct error *error) {
     const char *text = values[ALLOCATE_CALIBRATE].text;
     const char *out = values[ALLOCATE_OUT].text;
+    const char *gradients = values[ALLOCATE_GRADIENTS].text;
     return (text == NULL || (settings->calibrate = memory_copy_string(text, error)) != NULL) &&
+           (gradients == NULL || (settings->gradients = memory_copy_string(gradients, error)) != NULL) &&
            (out == NULL || (settings->out = memory_copy_string(out, error)) != NULL);
 }
 

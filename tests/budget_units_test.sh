@@ -1,0 +1,48 @@
+#!/bin/bash
+# Budgets in every unit through the program: each is kept, from the right side, with locks and bounds; what cannot be
+# reached is refused with what can.
+. "${srcdir:-.}/tests/shell.sh"
+
+allocate() { # SCRIPT LINES...: a plan in plan.csv
+    printf '%s\n' "$@" "write $scratch/plan.csv" >"$scratch/script"
+    run 0 --script "$scratch/script" "$sample"
+}
+
+# Weights that go and stay, from the plan and the matrices' sizes.
+"$SECATEUR" stat "$sample" --csv >"$scratch/stat.csv" || fail "stat"
+flops() { # 2 x the kept weights of all matrices that are multiplied with
+    awk -F, 'NR == FNR { gone[$1] = $2; next }
+        FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        $at["role"] == "embedding" && tied == 0 { next }
+        $at["role"] ~ /norm/ { next }
+        { sum += 2 * ($at["count"] - int($at["count"] * gone[$at["name"]] + 0.5)) }
+        END { printf "%.0f\n", sum }' tied="$1" "$2" "$scratch/stat.csv"
+}
+
+grep -q '"tie_word_embeddings": *true' "$sample/config.json" && tied=1 || tied=0
+echo name,sparsity >"$scratch/none.csv"
+dense=$(flops $tied "$scratch/none.csv")
+limit=$(awk "BEGIN { printf \"%.0f\", 0.75 * $dense }")
+allocate 'set 0.q 20%' 'lock 0.q' "allocate erk flops=$limit"
+got=$(flops $tied "$scratch/plan.csv")
+awk "BEGIN { exit !($got <= $limit && $got > $limit - 100) }" || fail "$got operations, $limit asked"
+[ "$(column "$scratch/plan.csv" locked model.layers.0.self_attn.q_proj.weight)" = yes ] || fail "not locked"
+
+run 2 allocate "$sample" uniform --flops 10
+complains 'of 10 FLOPs per token cannot be reached'
+run 2 allocate "$sample" uniform --bytes 10 --format f16
+complains 'of 10 bytes cannot be reached'
+run 2 allocate "$sample" uniform 50% --format f16
+complains 'give bytes='
+run 2 allocate "$sample" uniform 50% --flops 1000
+complains 'give one budget'
+run 0 allocate "$sample" uniform --bytes 3000000 --format f16
+run 2 allocate "$sample" fisher 50%
+complains 'gradients=FILE'
+run 3 allocate "$sample" fisher 50% --gradients "$scratch/nothing.safetensors"
+complains 'nothing.safetensors'
+# Any tensors of the right names and shapes are gradients: the model's own do for a test of the file's way.
+run 0 allocate "$sample" fisher 50% --gradients "$sample/model.safetensors" -o "$scratch/fisher.csv"
+says 'total 50.00 %'
+[ "$(cut -d, -f2 "$scratch/fisher.csv" | sort -u | wc -l)" -gt 5 ] || fail "fisher gave the same everywhere"
+conclude
