@@ -21,12 +21,24 @@ says 'search: 2 generations'
 [ "$(column "$scratch/first.csv" sparsity model.layers.0.self_attn.q_proj.weight)" = 0.25 ] || fail "the locked matrix moved"
 awk '/KL to the dense model/ { for (i = 1; i <= NF; i++) if ($i == "model") { now = $(i + 1) + 0; before = $(i + 2) + 0 } }
     END { exit !(now > 0 && now <= before) }' "$scratch/out" || fail "worse than at first: $(cat "$scratch/out")"
+awk '/on text held back/ { seen = 1; for (i = 1; i <= NF; i++) if ($i == "KL") { now = $(i + 1) + 0; before = $(i + 2) + 0 } }
+    END { exit !(seen && now > 0 && now <= before) }' "$scratch/out" || fail "worse on text held back: $(cat "$scratch/out")"
 search best second
 cmp -s "$scratch/first.csv" "$scratch/second.csv" || fail "the same seed found another plan"
 search uniform third
 says 'at first (uniform)'
 search plan fourth
 says 'at first (the plan)'
+
+
+# ATP finds its one number by measuring; without generations its plan is the result: sparsity rises by a constant.
+run 0 search-plan "$sample" "$text" --calibrate "$text" --from atp --sparsity 50% --windows 4 --length 64 --generations 0 -o "$scratch/atp.csv"
+says 'at first (atp)'
+run 2 allocate "$sample" atp 50%
+complains 'from=atp'
+awk -F, '/q_proj/ { s[n++] = $2 } END {
+    for (i = 2; i < n; i++) { d = (s[i] - s[i - 1]) - (s[1] - s[0]); if (d > 1e-3 || d < -1e-3) exit 1 }
+    exit !(n > 2) }' "$scratch/atp.csv" || fail "no arithmetic progression: $(grep q_proj "$scratch/atp.csv")"
 
 cat >"$scratch/script" <<END
 search-plan $text windows=8 length=64

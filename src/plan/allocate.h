@@ -34,7 +34,7 @@ struct allocation {
     struct forecaster *forecaster;          /* NULL: likewise */
     const struct summary *const *summaries; /* [matrix_count], entries NULL until scanned; NULL: none */
     const double *fisher;                   /* [matrix_count]: sum of squared gradients; NULL: no gradients */
-    /* Mean negative log-likelihood of the plan that has these sparsities; NULL: cannot be measured here. */
+    /* A loss of the plan that has these sparsities, only to be compared; NULL: cannot be measured here. */
     bool (*measure)(void *context, double *nll, const struct allocation *allocation, struct error *error);
     void *context;
     double budget;          /* of all weights that take part */

@@ -20,8 +20,11 @@ bool strategy_atp(struct allocation *allocation, struct error *error) {
     double best = allocation->parameter;
     double least = INFINITY;
     if (isnan(best) && allocation->measure == NULL)
-        return error_set(error, ERROR_USAGE,
-                         "it needs a text to measure on, or beta (0 to %.3g for this model and budget)", most);
+        return error_set(
+            error, ERROR_USAGE,
+            "it needs a text to measure on (search-plan TEXT from=atp generations=0), or parameter=BETA (0 to %.3g "
+            "for this model and budget)",
+            most);
     for (int step = 0; isnan(allocation->parameter) && step <= STEPS; step++) {
         double nll;
         double beta = most * step / STEPS;

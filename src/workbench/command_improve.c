@@ -58,9 +58,10 @@ static const struct argument arguments[] = {
     [IMPROVE_GENERATIONS] = {.name = "generations",
                              .kind = ARGUMENT_INTEGER,
                              .fallback = "50",
-                             .low = 1,
+                             .low = 0,
                              .high = 1000000,
-                             .help = "how many; it can be stopped at any time and keeps the best"},
+                             .help =
+                                 "how many (0: what it begins with); it can be stopped at any time and keeps the best"},
     [IMPROVE_OFFSPRING] = {.name = "offspring",
                            .kind = ARGUMENT_INTEGER,
                            .fallback = "16",
@@ -183,7 +184,9 @@ const struct command improve_commands[] = {
     {"improve", NULL, "improve the plan by measuring what it does to the model",
      "Moves weights between the unlocked unstructured matrices, as many as before in all, and keeps what lowers the KL "
      "divergence to the dense model (after EvoPress, arXiv 2410.14649). Plans are tried on little text first, the best "
-     "of them on more. It can be stopped at any time: the best so far becomes the plan, and improving again goes on "
+     "of them on more, and what wins has to be no worse than the beginning on text held back (a quarter as many "
+     "windows "
+     "more). It can be stopped at any time: the best so far becomes the plan, and improving again goes on "
      "from there.",
      arguments, IMPROVE_ARGUMENTS, COMMAND_JOB, run_improve},
     {"search-plan", NULL, "find a plan for a budget: the best of the strategies, improved by measuring",

@@ -3,7 +3,8 @@
  *
  * From the best plan so far, offspring are made by moves that take as many weights from one matrix as they give back to
  * another. They are measured by KL divergence to the dense model, on little text first; the best go on to more; the
- * last stage's winner takes the plan's place when it beats it on all of the text. It can be stopped at any time: the
+ * last stage's winner takes the plan's place when it beats it on all of the text and on text held back is no worse than
+ * the beginning. It can be stopped at any time: the
  * best so far is kept, and searching again goes on from there. */
 #ifndef SECATEUR_SEARCH_H
 #define SECATEUR_SEARCH_H
@@ -29,6 +30,8 @@ struct search {
     struct plan *best;         /* a copy of the plan, improved */
     char started[24];          /* what it began with */
     double divergence, before; /* KL per token of the best and of the plan it began with; NaN while not measured */
+    double held, held_before;  /* the same on text held back; NaN: none */
+    size_t rejected;           /* better on the text, worse than the beginning on what was held back */
     int64_t generation;        /* finished */
     uint64_t evaluations, tokens;
     size_t improvements;

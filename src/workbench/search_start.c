@@ -5,17 +5,42 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool propose(struct search *search, struct plan *plan, const struct strategy *strategy, struct error *error) {
+/* A proposal under way, measured: for a strategy that tries values of its parameter. */
+static bool measure_proposal(void *context, double *loss, const struct allocation *allocation, struct error *error) {
+    const struct search_judge *judge = context;
+    struct plan *plan = plan_copy(allocation->plan, error);
+    bool ok = plan != NULL && plan_begin(plan, "proposal", error);
+    for (size_t i = 0; ok && i < allocation->count; i++) {
+        struct target target = *plan_target(plan, allocation->matrices[i]);
+        target.sparsity = allocation->sparsity[i];
+        ok = plan_set(plan, allocation->matrices[i], &target, error);
+    }
+    if (plan != NULL)
+        plan_end(plan);
+    ok = ok && judge->measure(judge->context, loss, plan, error);
+    plan_free(plan);
+    return ok;
+}
+
+/* Under the lock, but for strategies that measure: those take long and use nothing that calibration changes. */
+static bool propose(struct search *search, struct plan *plan, const struct strategy *strategy,
+                    const struct search_judge *judge, struct error *error) {
     struct workbench *workbench = search->workbench;
-    (void)pthread_mutex_lock(&workbench->mutex);
+    bool measures = strategy->needs == STRATEGY_NEEDS_EVALUATION;
+    struct search_judge copy = *judge;
+    if (!measures)
+        (void)pthread_mutex_lock(&workbench->mutex);
     struct allocation given = {.plan = plan,
                                .sensitivity = workbench->sensitivity,
                                .forecaster = workbench->forecaster,
                                .summaries = (const struct summary *const *)workbench->summaries,
+                               .measure = measures ? measure_proposal : NULL,
+                               .context = &copy,
                                .budget = search->settings.budget,
                                .parameter = NAN};
     bool ok = allocate(strategy, &given, NULL, 0, error);
-    (void)pthread_mutex_unlock(&workbench->mutex);
+    if (!measures)
+        (void)pthread_mutex_unlock(&workbench->mutex);
     return ok;
 }
 
@@ -39,10 +64,15 @@ static bool try_strategy(struct search *search, const struct strategy *strategy,
     struct plan *plan = plan_copy(search->workbench->plan, error);
     if (plan == NULL)
         return false;
-    if (!propose(search, plan, strategy, &fault)) {
+    if (!propose(search, plan, strategy, judge, &fault)) {
         plan_free(plan);
         if (required && error != NULL)
             *error = fault;
+        if (fault.code == ERROR_CANCELLED) { /* in the middle of measuring */
+            if (error != NULL)
+                *error = fault;
+            return false;
+        }
         if (!required)
             job_log(search->workbench->jobs, "search: without %s: %s", strategy->name, fault.text);
         return !required;

@@ -31,6 +31,7 @@ before() {
 propose() {
     case $1 in
     search) echo "search-plan $scratch/other.txt sparsity=$2% length=$length generations=${GENERATIONS:-50}" ;;
+    atp) echo "search-plan $scratch/other.txt from=atp sparsity=$2% length=$length generations=0" ;;
     *) echo "allocate $1 $2%" ;;
     esac
 }
