@@ -72,6 +72,47 @@ bool option_set(struct screen *screen, const char *name, const char *value, stru
     return option->set(screen, value, error);
 }
 
+/* ---- completion ---- */
+
+static char **append(char **list, const char *word, size_t length) {
+    size_t count = 0;
+    while (list && list[count])
+        count++;
+    char **longer = memory_resize(list, count + 2, sizeof *longer, NULL);
+    if (!longer)
+        return list;
+    longer[count] = memory_copy_bytes(word, length, NULL);
+    longer[count + 1] = NULL;
+    return longer;
+}
+
+static char **append_words(char **list, const char *words, const char *typed) {
+    for (const char *word = words; *word; word += strspn(word, " ")) {
+        size_t length = strcspn(word, " ");
+        if (text_starts(word, typed))
+            list = append(list, word, length);
+        word += length;
+    }
+    return list;
+}
+
+char **option_complete(char **found, const char *line) {
+    char name[32];
+    int used = 0;
+    line += strspn(line, " ");
+    if (!text_starts(line, "set "))
+        return found;
+    line += strspn(line + 3, " ") + 3;
+    if (!strchr(line, ' ')) {
+        for (const struct option *option = option_table; option->name; option++)
+            if (text_starts(option->name, line))
+                found = append(found, option->name, strlen(option->name));
+        return found;
+    }
+    bool named = sscanf(line, "%31s %n", name, &used) == 1 && option_find(name);
+    return named && !strchr(line + used, ' ') ? append_words(found, option_find(name)->values, line + used) : found;
+}
+
 /* ---- the configuration file ---- */
 
 static bool options_line(struct screen *screen, const char *line, struct error *error) {

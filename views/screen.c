@@ -303,7 +303,7 @@ static bool loop(struct screen *screen, struct error *error) {
 }
 
 static char **complete(void *context, const char *line) {
-    return command_complete(context, line);
+    return option_complete(command_complete(context, line), line);
 }
 
 /* What a crash says, and what there is to say about earlier work. */

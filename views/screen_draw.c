@@ -76,13 +76,15 @@ static void draw_job(struct screen *screen, struct canvas *canvas, int row) {
 
 static void draw_sizes(struct screen *screen, struct canvas *canvas) {
     struct plan_totals totals;
+    char now[TEXT_NUMBER_SIZE], before[TEXT_NUMBER_SIZE];
     char parameters[TEXT_NUMBER_SIZE], zeros[TEXT_NUMBER_SIZE], dense[TEXT_NUMBER_SIZE], small[TEXT_NUMBER_SIZE];
     plan_totals(&totals, screen->workbench->plan);
     int used = draw_forecast(screen, canvas, 2, 1);
     canvas_format(canvas, 2, 1 + used, canvas->width - 1 - used, PAINT_DIM,
-                  "%s%s weights, %s cut · %s dense, about %s compressed", used > 0 ? "   " : "",
+                  "%s%s weights, %s cut · %s dense, about %s compressed · %s of %s FLOPs/token", used > 0 ? "   " : "",
                   text_count(parameters, (double)totals.parameters), text_count(zeros, (double)totals.pruned),
-                  text_bytes(dense, (double)totals.dense_bytes), text_bytes(small, totals.compressed_bytes));
+                  text_bytes(dense, (double)totals.dense_bytes), text_bytes(small, totals.compressed_bytes),
+                  text_count(now, totals.flops), text_count(before, totals.dense_flops));
     draw_job(screen, canvas, 2);
 }
 

@@ -57,6 +57,8 @@ struct option {
 extern const struct option option_table[]; /* ends with a row without a name */
 const struct option *option_find(const char *name);
 bool option_set(struct screen *screen, const char *name, const char *value, struct error *error);
+/* Completions of "set OPTION VALUE" added to those that the commands offer (NULL: none); new memory, as theirs. */
+char **option_complete(char **found, const char *line);
 /* Reads $XDG_CONFIG_HOME/secateur/config; problems go to the message line, the good lines count. */
 void options_read(struct screen *screen);
 

@@ -77,6 +77,8 @@ void plan_totals(struct plan_totals *totals, const struct plan *plan) {
     sum_weights(&totals->prunable, &totals->pruned, plan);
     totals->sparsity = totals->prunable > 0 ? (double)totals->pruned / (double)totals->prunable : 0;
     totals->compressed_bytes = plan_bytes(plan, NULL);
+    totals->flops = plan_flops(plan);
+    totals->dense_flops = plan_dense_flops(plan);
     totals->asked = weights_asked(plan, totals->prunable);
     totals->step = smallest_step(plan);
 }

@@ -32,12 +32,20 @@ static double meetings(const struct model *model, const struct matrix *matrix) {
     return routed ? (double)experts->per_token / (double)experts->count : 1;
 }
 
-double plan_flops(const struct plan *plan) {
+static double flops(const struct plan *plan, bool pruned) {
     const struct model *model = plan_model(plan);
     double total = 0;
     for (size_t i = 0; i < model->matrix_count; i++) {
-        double kept = (double)model->matrices[i].tensor->count - (double)plan_count(plan, i);
-        total += 2 * kept * meetings(model, &model->matrices[i]);
+        double gone = pruned ? (double)plan_count(plan, i) : 0;
+        total += 2 * ((double)model->matrices[i].tensor->count - gone) * meetings(model, &model->matrices[i]);
     }
     return total;
+}
+
+double plan_flops(const struct plan *plan) {
+    return flops(plan, true);
+}
+
+double plan_dense_flops(const struct plan *plan) {
+    return flops(plan, false);
 }

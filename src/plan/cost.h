@@ -14,5 +14,6 @@ double plan_bytes(const struct plan *plan, const enum dtype *dtype);
  * are only looked up do not. Attention over earlier tokens is left out: it grows with the text and no plan changes it.
  */
 double plan_flops(const struct plan *plan);
+double plan_dense_flops(const struct plan *plan); /* with nothing pruned */
 
 #endif

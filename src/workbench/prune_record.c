@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <string.h>
 
 static const struct matrix *matrix_of(const struct prune_run *run, size_t index) {
     return &run->workbench->model->matrices[run->tasks[index].matrix];
@@ -145,6 +146,27 @@ static void say_error(const struct prune_run *run, struct text *output) {
              run->workbench->model->checkpoint->path);
 }
 
+static const char *note_of(const struct prune_run *run, size_t index) {
+    return run->records[index].report.note;
+}
+
+/* A note that several matrices share is said once. */
+static void say_notes(const struct prune_run *run, struct text *output) {
+    for (size_t i = 0; i < run->count; i++) {
+        size_t before = 0;
+        size_t same = 0;
+        for (size_t j = 0; note_of(run, i)[0] != '\0' && j < run->count; j++)
+            if (strcmp(note_of(run, i), note_of(run, j)) == 0) {
+                before += j < i;
+                same++;
+            }
+        if (same == 1)
+            text_add(output, "%s: %s\n", matrix_of(run, i)->name, note_of(run, i));
+        else if (same > 1 && before == 0)
+            text_add(output, "%s and %zu more: %s\n", matrix_of(run, i)->name, same - 1, note_of(run, i));
+    }
+}
+
 void prune_run_say(const struct prune_run *run, struct text *output) {
     if (run->workbench->settings.csv) {
         prune_run_table(run, output);
@@ -155,9 +177,8 @@ void prune_run_say(const struct prune_run *run, struct text *output) {
     for (size_t i = 0; i < run->count; i++) {
         zeros += run->records[i].zeros;
         weights += matrix_of(run, i)->tensor->count;
-        if (run->records[i].report.note[0] != '\0')
-            text_add(output, "%s: %s\n", matrix_of(run, i)->name, run->records[i].report.note);
     }
+    say_notes(run, output);
     if (run->resumed > 0)
         text_add(output, "went on with an earlier run that had finished %zu tensors\n", run->resumed);
     text_add(output,

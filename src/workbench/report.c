@@ -54,8 +54,9 @@ static void make_model(struct text *output, struct workbench *workbench, const s
     csv_add_string(output, model->name);
     text_add(output, ",");
     csv_add_string(output, model->family_name);
-    text_add(output, ",%zu,%llu,%llu,%llu,%.0f,", model->block_count, (unsigned long long)model->parameters,
-             (unsigned long long)model->prunable, (unsigned long long)totals.dense_bytes, totals.compressed_bytes);
+    text_add(output, ",%zu,%llu,%llu,%llu,%.0f,%.0f,%.0f,", model->block_count, (unsigned long long)model->parameters,
+             (unsigned long long)model->prunable, (unsigned long long)totals.dense_bytes, totals.compressed_bytes,
+             totals.dense_flops, totals.flops);
     add_sums(output, &sums);
     text_add(output, "\n");
 }

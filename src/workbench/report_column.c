@@ -181,6 +181,8 @@ static const struct column_help model_help[] = {
     {"prunable", "weights of the matrices that selectors reach"},
     {"dense_bytes", "bytes of all tensors as stored"},
     {"compressed_bytes", "estimate under the plan: a bit for each weight and the kept ones, where that is smaller"},
+    {"dense_flops", "floating-point operations per token of all matrix products; attention scores are not counted"},
+    {"flops", "the same under the plan, zeros skipped"},
     {NULL, NULL},
 };
 

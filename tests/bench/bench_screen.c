@@ -108,7 +108,8 @@ static bool bench_keys(const char *what, const char *shapes, const char *tokens)
     if (!ok)
         return false;
     (void)snprintf(command, sizeof command,
-                   ":prune %s/out-%.3s sparsity=0.5 pattern=unstructured method=sparsegpt calibrate=%s\r", folder, what, tokens);
+                   ":prune %s/out-%.3s sparsity=0.5 pattern=unstructured method=sparsegpt calibrate=%s\r", folder, what,
+                   tokens);
     pty_send(&pty, "*");
     pty_send(&pty, command);
     ok = pty_wait_text(&pty, "prune 0%", WAIT) || pty_wait_text(&pty, "prune 1%", 1);

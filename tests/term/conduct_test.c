@@ -314,6 +314,22 @@ static void test_configuration(void **state) {
     quit(&pty, "a configuration");
 }
 
+/* Options of :set and their values are completed, beside the selectors. */
+static void test_options_are_completed(void **state) {
+    (void)state;
+    struct pty pty;
+    fresh_home();
+    start(&pty, 30, 100, color);
+    pty_send(&pty, ":set the\tcon\t\r:set theme\r");
+    assert_true(pty_wait_text(&pty, "theme is contrast", 5000));
+    pty_send(&pty, ":set mou\tof\t\r:set mouse\r");
+    assert_true(pty_wait_text(&pty, "mouse is off", 5000));
+    assert_false(pty.mouse);
+    pty_send(&pty, ":set mlp\t 30\r");
+    (void)pty_settle(&pty, 100, 2000);
+    quit(&pty, "completing options");
+}
+
 static void test_faulty_configuration_is_named(void **state) {
     struct pty pty;
     (void)state;
@@ -350,11 +366,12 @@ static void test_wide_and_combining_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_size_in_every_view),      cmocka_unit_test(test_random_keys),
-        cmocka_unit_test(test_stop_resize_and_go_on),         cmocka_unit_test(test_without_a_terminal),
-        cmocka_unit_test(test_terminals_without_a_screen),    cmocka_unit_test(test_mouse),
-        cmocka_unit_test(test_mouse_moves_the_threshold),     cmocka_unit_test(test_configuration),
-        cmocka_unit_test(test_faulty_configuration_is_named), cmocka_unit_test(test_wide_and_combining_names),
+        cmocka_unit_test(test_every_size_in_every_view),   cmocka_unit_test(test_random_keys),
+        cmocka_unit_test(test_stop_resize_and_go_on),      cmocka_unit_test(test_without_a_terminal),
+        cmocka_unit_test(test_terminals_without_a_screen), cmocka_unit_test(test_mouse),
+        cmocka_unit_test(test_mouse_moves_the_threshold),  cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_options_are_completed),      cmocka_unit_test(test_faulty_configuration_is_named),
+        cmocka_unit_test(test_wide_and_combining_names),
     };
     if (getenv("SECATEUR_TEST"))
         cmocka_set_test_filter(getenv("SECATEUR_TEST"));
