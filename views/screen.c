@@ -168,6 +168,22 @@ static bool set_option(struct screen *screen, const char *line, bool *ok, struct
     return true;
 }
 
+/* A few short lines become one message, so that a command like allocate does not cover the view it was typed in. */
+static bool show_joined(struct screen *screen, const char *lines) {
+    struct text joined = {0};
+    for (const char *at = lines; *at; at++)
+        if (*at == '\n')
+            text_add(&joined, " · ");
+        else
+            text_add_bytes(&joined, at, 1);
+    bool fits = !joined.failed && joined.length < sizeof screen->message &&
+                (int)text_columns(text_string(&joined)) < screen->grid.width - 1;
+    if (fits)
+        screen_message(screen, false, "%s", text_string(&joined));
+    text_free(&joined);
+    return fits;
+}
+
 static void show_output(struct screen *screen, struct text *output, const char *line) {
     size_t length = output->length;
     while (length > 0 && output->data[length - 1] == '\n')
@@ -178,6 +194,8 @@ static void show_output(struct screen *screen, struct text *output, const char *
         screen_message(screen, false, "%s", output->data);
         return;
     }
+    if (show_joined(screen, output->data))
+        return;
     output_show(output, line);
     struct error error = {0};
     if (!screen_show_view(screen, "output", &error))
