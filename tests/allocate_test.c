@@ -433,6 +433,20 @@ static void test_group(void **state) {
         if (target->sparsity > 0)
             assert_true(target->pattern.kind == PATTERN_N_M && target->pattern.m == 4);
     }
+    double low, high;
+    assert_true(allocate_group_range(&low, &high, &given, 4, NULL, 0, NULL));
+    assert_true(low == 0 && fabs(high - 0.75) < 1e-12);
+    given.budget = high;
+    assert_true(allocate_group(&given, 4, NULL, 0, NULL));
+    /* Bounds between two N: a sentence, not silence. */
+    struct error error = {0};
+    struct target narrow = *plan_target(f.plan, model->blocks[0].first);
+    narrow.low = 0.3;
+    narrow.high = 0.4;
+    assert_true(plan_begin(f.plan, "bounds", NULL) && plan_set(f.plan, model->blocks[0].first, &narrow, NULL));
+    plan_end(f.plan);
+    assert_false(allocate_group(&given, 4, NULL, 0, &error));
+    assert_non_null(strstr(error.text, "within its bounds"));
     close_fixture(&f);
     made_model_free(model);
 }

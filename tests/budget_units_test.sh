@@ -45,4 +45,7 @@ complains 'nothing.safetensors'
 run 0 allocate "$sample" fisher 50% --gradients "$sample/model.safetensors" -o "$scratch/fisher.csv"
 says 'total 50.00 %'
 [ "$(cut -d, -f2 "$scratch/fisher.csv" | sort -u | wc -l)" -gt 5 ] || fail "fisher gave the same everywhere"
+# Keep N of 4, N for each matrix, as many bytes as asked at the most.
+run 0 allocate "$sample" knapsack --bytes 3500000 --group 4 --calibrate "$sample/stories.txt" -o "$scratch/group.csv"
+grep -q ':4,' "$scratch/group.csv" || fail "no N:4: $(sed -n 2p "$scratch/group.csv")"
 conclude

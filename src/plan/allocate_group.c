@@ -57,7 +57,10 @@ static bool add_choice(struct group_problem *problem, size_t matrix, struct fore
     choice->kept = choice->most;
     problem->removed -= (double)plan_count(problem->plan, matrix);
     problem->removed += choice->size * (1 - (double)choice->kept / problem->group);
-    return choice->least <= choice->most && fill_costs(problem, choice, forecaster, error);
+    if (choice->least > choice->most)
+        return error_set(error, ERROR_USAGE, "%s: no \"keep N of %d\" lies within its bounds, %g to %g %%", shape->name,
+                         problem->group, 100 * target->low, 100 * target->high);
+    return fill_costs(problem, choice, forecaster, error);
 }
 
 /* The matrix whose next weight costs least. */
@@ -131,6 +134,24 @@ static bool collect(struct group_problem *problem, const struct allocation *give
         }
     }
     return true;
+}
+
+bool allocate_group_range(double *low, double *high, const struct allocation *given, int group, const size_t *matrices,
+                          size_t count, struct error *error) {
+    struct group_problem problem = {.plan = given->plan, .group = group};
+    struct plan_totals totals;
+    if (given->forecaster == NULL)
+        return error_set(error, ERROR_USAGE, "choosing N for each matrix needs activations; calibrate first");
+    problem.choices = memory_alloc(plan_model(given->plan)->matrix_count, sizeof *problem.choices, error);
+    bool ok = problem.choices != NULL && collect(&problem, given, matrices, count, error);
+    plan_totals(&totals, given->plan);
+    double all = fmax(1, (double)totals.prunable);
+    *low = problem.removed / all;
+    for (size_t i = 0; ok && i < problem.count; i++)
+        move(&problem, &problem.choices[i], problem.choices[i].least - problem.choices[i].kept);
+    *high = problem.removed / all;
+    memory_free(problem.choices);
+    return ok;
 }
 
 bool allocate_group(const struct allocation *given, int group, const size_t *matrices, size_t count,

@@ -11,4 +11,8 @@
 bool allocate_group(const struct allocation *given, int group, const size_t *matrices, size_t count,
                     struct error *error);
 
+/* The least and the largest sparsity of all prunable weights that allocate_group can reach. */
+bool allocate_group_range(double *low, double *high, const struct allocation *given, int group, const size_t *matrices,
+                          size_t count, struct error *error);
+
 #endif

@@ -102,19 +102,31 @@ static bool read_gradients(struct allocate_run *run, struct error *error) {
 
 /* ---- filling ---- */
 
-static bool fill(const struct allocate_run *run, struct plan *plan, double sparsity, struct error *error) {
-    struct workbench *workbench = run->workbench;
-    struct allocation given = {.plan = plan,
+static struct allocation given_of(const struct allocate_run *run, struct plan *plan, double sparsity) {
+    const struct workbench *workbench = run->workbench;
+    return (struct allocation){.plan = plan,
                                .sensitivity = workbench->sensitivity,
                                .forecaster = workbench->forecaster,
                                .summaries = (const struct summary *const *)workbench->summaries,
                                .fisher = run->fisher,
                                .budget = sparsity,
                                .parameter = run->settings.parameter};
+}
+
+static bool fill(const struct allocate_run *run, struct plan *plan, double sparsity, struct error *error) {
     const struct allocate_settings *settings = &run->settings;
+    struct allocation given = given_of(run, plan, sparsity);
     if (settings->group > 0)
         return allocate_group(&given, settings->group, settings->matrices, settings->count, error);
     return allocate(settings->strategy, &given, settings->matrices, settings->count, error);
+}
+
+static bool find_range(double *low, double *high, const struct allocate_run *run, struct error *error) {
+    const struct allocate_settings *settings = &run->settings;
+    struct allocation given = given_of(run, run->plan, 0);
+    if (settings->group > 0)
+        return allocate_group_range(low, high, &given, settings->group, settings->matrices, settings->count, error);
+    return allocate_range(low, high, run->plan, settings->matrices, settings->count, error);
 }
 
 /* What a filled plan's model takes of the budget's unit; falls with the sparsity, but the perplexity rises. */
@@ -164,8 +176,7 @@ static bool find_sparsity(const struct allocate_run *run, double *sparsity, stru
     const struct allocate_settings *settings = &run->settings;
     bool falls = settings->unit != BUDGET_PERPLEXITY;
     double low, high, now;
-    if (!allocate_range(&low, &high, run->plan, settings->matrices, settings->count, error) ||
-        !spent_at(&now, run, falls ? high : low, error))
+    if (!find_range(&low, &high, run, error) || !spent_at(&now, run, falls ? high : low, error))
         return false;
     if (now > settings->budget)
         return refuse_budget(run, now, error);
