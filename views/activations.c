@@ -57,7 +57,7 @@ static bool line_name(struct text *text, const struct model *model, const struct
     if (line->whole)
         text_add(text, "%lld", (long long)block->index);
     else if (line->after)
-        text_add(text, "after non-linearity");
+        text_add(text, "nonlin. out");
     const char *between = "";
     for (size_t i = block->first; !line->whole && !line->after && i < block->first + block->count; i++) {
         if (model->matrices[i].input != model->matrices[line->inputs.first].input)

@@ -52,6 +52,13 @@ static double level(const struct histogram *histogram, double value, double high
     return log10(highest) > 0 ? fmax(log10(value), 0) / log10(highest) : 1;
 }
 
+/* A round distance between numbers: 1, 2 or 5 times a power of ten, so that at most `most` of them fit. */
+static double round_step(double span, int most) {
+    double least = span / (most > 1 ? most : 1), power = pow(10, floor(log10(least)));
+    double factor = least / power;
+    return power * (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10);
+}
+
 static void draw_count(struct canvas *canvas, int row, double value) {
     char text[TEXT_NUMBER_SIZE];
     text_count(text, value);
@@ -61,11 +68,13 @@ static void draw_count(struct canvas *canvas, int row, double value) {
     canvas_right(canvas, row, 0, MARGIN - 2, PAINT_AXIS, text);
 }
 
-/* The numbers of the y axis: decades where it is logarithmic, otherwise thirds. */
+/* The numbers of the y axis: decades where it is logarithmic, otherwise round counts. */
 static void draw_counts(struct canvas *canvas, const struct histogram *histogram, int height, double highest) {
     if (!histogram->log_y) {
-        for (int i = 0; i <= 3; i++)
-            draw_count(canvas, i == 3 ? height - 1 : height * i / 3, i == 3 ? 0 : round(highest * (3 - i) / 3));
+        enum { ROWS_BETWEEN = 3 };
+        double step = fmax(round_step(fmax(highest, 1), height / ROWS_BETWEEN), 1);
+        for (double count = 0; count <= highest; count += step)
+            draw_count(canvas, count > 0 ? height - (int)ceil(count / highest * height) : height - 1, count);
         return;
     }
     int last = height;
@@ -203,13 +212,6 @@ static void plot_curve(struct plot *plot, const struct chart_line *curve) {
         from[0] = to[0];
         from[1] = to[1];
     }
-}
-
-/* A round distance between numbers: 1, 2 or 5 times a power of ten, so that at most `most` of them fit. */
-static double round_step(double span, int most) {
-    double least = span / (most > 1 ? most : 1), power = pow(10, floor(log10(least)));
-    double factor = least / power;
-    return power * (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10);
 }
 
 /* Numbers at round values beside the y axis. */

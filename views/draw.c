@@ -160,6 +160,13 @@ int canvas_columns(const struct canvas *canvas, const char *string) {
     return string_columns(string, canvas->glyphs->utf8);
 }
 
+const char *canvas_choose(const struct canvas *canvas, int width, const char *const texts[], size_t count) {
+    size_t chosen = 0;
+    while (chosen + 1 < count && canvas_columns(canvas, texts[chosen]) > width)
+        chosen++;
+    return texts[chosen];
+}
+
 int canvas_format(struct canvas *canvas, int row, int column, int width, enum paint paint, const char *format, ...) {
     char buffer[1024];
     va_list arguments;

@@ -41,6 +41,8 @@ void canvas_clear(struct canvas *canvas);
 int canvas_text(struct canvas *canvas, int row, int column, int width, enum paint paint, const char *string);
 int canvas_format(struct canvas *canvas, int row, int column, int width, enum paint paint, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* The first of `count` texts, said at length first, that takes at most `width` columns; the last where none does. */
+const char *canvas_choose(const struct canvas *canvas, int width, const char *const texts[], size_t count);
 /* Columns that a string takes with this canvas's glyphs. */
 int canvas_columns(const struct canvas *canvas, const char *string);
 /* Right-aligned in `width` columns. */

@@ -1,5 +1,6 @@
 #include "views/glyphs.h"
 #include <langinfo.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define UTF8_SIGNS                                                                                                     \
@@ -53,8 +54,14 @@ const struct glyphs *glyphs_find(const char *name) {
     return NULL;
 }
 
+bool glyphs_locale_is_utf8(void) {
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
 const struct glyphs *glyphs_detect(void) {
-    return glyphs_find(strcmp(nl_langinfo(CODESET), "UTF-8") ? "ascii" : "utf8");
+    const char *terminal = getenv("TERM");
+    bool console = terminal && !strncmp(terminal, "linux", 5);
+    return glyphs_find(glyphs_locale_is_utf8() && !console ? "utf8" : "ascii");
 }
 
 const char *glyphs_ascii(int32_t codepoint) {

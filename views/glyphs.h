@@ -26,7 +26,9 @@ extern const struct glyphs glyph_sets[]; /* utf8, utf8-blocks, ascii; a row with
 
 /* By name; NULL when there is none. */
 const struct glyphs *glyphs_find(const char *name);
-/* utf8 where the locale's code set is UTF-8, ascii otherwise. */
+bool glyphs_locale_is_utf8(void);
+/* utf8 where the locale's code set is UTF-8, else ascii; ascii on the Linux console, whose fonts have no braille and no
+ * eighths of blocks. */
 const struct glyphs *glyphs_detect(void);
 
 /* What stands for a character that an ASCII terminal cannot show: "+-" for ±; "?" for what is not in the table. */

@@ -23,7 +23,7 @@ static bool set_glyphs(struct screen *screen, const char *value, struct error *e
     if (!glyphs)
         return error_set(error, ERROR_USAGE,
                          "there is no glyph set \"%s\"; there are auto, utf8, utf8-blocks and ascii", value);
-    if (glyphs->utf8 && !glyphs_detect()->utf8)
+    if (glyphs->utf8 && !glyphs_locale_is_utf8())
         return error_set(error, ERROR_USAGE, "the locale is not UTF-8, so only the ascii glyphs can be shown");
     screen->glyphs = glyphs;
     return true;

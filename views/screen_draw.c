@@ -11,20 +11,31 @@ static const char *model_dtype(const struct model *model) {
     return model->matrix_count > 0 ? dtype_info(model->matrices[0].tensor->dtype)->label : "no matrices";
 }
 
+/* The model in the `room` that there is: a number is left out rather than cut, because half of it would be another. */
+static void draw_model(struct canvas *canvas, int column, int room, const struct model *model) {
+    enum { SIZE = 512 };
+    char text[4][SIZE], prunable[TEXT_NUMBER_SIZE], all[TEXT_NUMBER_SIZE];
+    const char *guessed = model->family ? "" : " · family guessed";
+    text_count(prunable, (double)model->prunable);
+    text_count(all, (double)model->parameters);
+    snprintf(text[3], SIZE, "%.380s · %s", model->name, model_dtype(model));
+    snprintf(text[2], SIZE, "%.400s · %zu blocks, %zu matrices", text[3], model->block_count, model->matrix_count);
+    snprintf(text[1], SIZE, "%.430s · %s prunable%s", text[2], prunable, guessed);
+    snprintf(text[0], SIZE, "%.410s · %s prunable of %s%s", text[2], prunable, all, guessed);
+    canvas_text(canvas, 0, column, room, PAINT_TEXT,
+                canvas_choose(canvas, room, (const char *const[]){text[0], text[1], text[2], text[3]}, 4));
+}
+
 static void draw_title(struct screen *screen, struct canvas *canvas) {
-    const struct model *model = screen->workbench->model;
     const struct view *view = screen_view(screen);
-    char prunable[TEXT_NUMBER_SIZE], all[TEXT_NUMBER_SIZE], right[80] = "";
+    char right[80] = "";
     int used = canvas_text(canvas, 0, 1, 9, PAINT_TITLE, "secateur");
     if (view->rows > (size_t)view->list_height && view->list_height > 0)
-        snprintf(right, sizeof right, "%zu%% ", 100 * (view->cursor + 1) / view->rows);
+        snprintf(right, sizeof right, "%zu/%zu ", view->cursor + 1, view->rows);
     snprintf(right + strlen(right), sizeof right - strlen(right), "%s%s ", view->ops->name,
              plan_saved(screen->workbench->plan) ? "" : " plan*");
     int room = canvas->width - used - 4 - (int)text_columns(right);
-    canvas_format(canvas, 0, used + 3, room, PAINT_TEXT, "%s · %s · %zu blocks, %zu matrices · %s prunable of %s%s",
-                  model->name, model_dtype(model), model->block_count, model->matrix_count,
-                  text_count(prunable, (double)model->prunable), text_count(all, (double)model->parameters),
-                  model->family ? "" : " · family guessed");
+    draw_model(canvas, used + 3, room, screen->workbench->model);
     canvas_right(canvas, 0, canvas->width - (int)text_columns(right), (int)text_columns(right), PAINT_HEADING, right);
 }
 
@@ -63,29 +74,40 @@ static int draw_forecast(struct screen *screen, struct canvas *canvas, int row, 
     return used;
 }
 
-/* The running job, at the right end. */
-static void draw_job(struct screen *screen, struct canvas *canvas, int row) {
+/* The running job, at the right end; returns the columns used. */
+static int draw_job(struct screen *screen, struct canvas *canvas, int row) {
     struct job_status job;
     char text[80];
     if (!jobs_status(screen->workbench->jobs, &job) || job.state != JOB_RUNNING)
-        return;
+        return 0;
     snprintf(text, sizeof text, " %s %.0f%% ", job.name, 100 * (job.fraction > 0 ? job.fraction : 0));
     int width = (int)text_columns(text);
     canvas_right(canvas, row, canvas->width - width, width, PAINT_MESSAGE, text);
+    return width;
 }
 
+/* What is cut and what it comes to, in what the forecast and the job leave of the line. */
 static void draw_sizes(struct screen *screen, struct canvas *canvas) {
+    enum { FORMS = 5 };
+    char now[TEXT_NUMBER_SIZE], before[TEXT_NUMBER_SIZE], parameters[TEXT_NUMBER_SIZE], zeros[TEXT_NUMBER_SIZE];
+    char dense[TEXT_NUMBER_SIZE], small[TEXT_NUMBER_SIZE], text[FORMS][6 * TEXT_NUMBER_SIZE + 64];
+    const char *forms[FORMS] = {text[0], text[1], text[2], text[3], text[4]};
     struct plan_totals totals;
-    char now[TEXT_NUMBER_SIZE], before[TEXT_NUMBER_SIZE];
-    char parameters[TEXT_NUMBER_SIZE], zeros[TEXT_NUMBER_SIZE], dense[TEXT_NUMBER_SIZE], small[TEXT_NUMBER_SIZE];
     plan_totals(&totals, screen->workbench->plan);
-    int used = draw_forecast(screen, canvas, 2, 1);
-    canvas_format(canvas, 2, 1 + used, canvas->width - 1 - used, PAINT_DIM,
-                  "%s%s weights, %s cut · %s dense, about %s compressed · %s of %s FLOPs/token", used > 0 ? "   " : "",
-                  text_count(parameters, (double)totals.parameters), text_count(zeros, (double)totals.pruned),
-                  text_bytes(dense, (double)totals.dense_bytes), text_bytes(small, totals.compressed_bytes),
-                  text_count(now, totals.flops), text_count(before, totals.dense_flops));
-    draw_job(screen, canvas, 2);
+    text_count(parameters, (double)totals.parameters);
+    text_count(zeros, (double)totals.pruned);
+    text_bytes(dense, (double)totals.dense_bytes);
+    text_bytes(small, totals.compressed_bytes);
+    snprintf(text[0], sizeof *text, "%s weights, %s cut · %s dense, about %s compressed · %s of %s FLOPs/token",
+             parameters, zeros, dense, small, text_count(now, totals.flops), text_count(before, totals.dense_flops));
+    snprintf(text[1], sizeof *text, "%s weights, %s cut · %s dense, about %s compressed", parameters, zeros, dense,
+             small);
+    snprintf(text[2], sizeof *text, "%s cut · %s dense, about %s compressed", zeros, dense, small);
+    snprintf(text[3], sizeof *text, "%s dense, %s compressed", dense, small);
+    snprintf(text[4], sizeof *text, "%s, packed %s", dense, small);
+    int used = draw_forecast(screen, canvas, 2, 1), job = draw_job(screen, canvas, 2);
+    int column = 1 + used + (used > 0 ? 2 : 0), room = canvas->width - column - job;
+    canvas_text(canvas, 2, column, room, PAINT_DIM, canvas_choose(canvas, room, forms, FORMS));
 }
 
 static int draw_key(struct canvas *canvas, int row, int column, const char *pair) {

@@ -141,10 +141,20 @@ static void draw_head(struct view *view, struct canvas *canvas, const struct mod
     text_free(&name);
     char method[PLAN_METHOD_SIZE];
     known_method(method, view->workbench, row);
-    canvas_format(canvas, 0, used, canvas->width - used, PAINT_TEXT,
-                  " error ‖WX-ŴX‖²/‖WX‖²%s%s%s   %s expected   %s estimate   %s measured   overlay: %s",
-                  row->block ? ", mean of its matrices" : "", *method ? ", by " : "", method, glyphs->horizontal,
-                  glyphs->unknown, glyphs->measured, overlay_names[state->overlay]);
+    char what[3][128], text[3][512], signs[96], overlay[64] = "";
+    const char *by = *method ? ", by " : "", *mean = row->block ? ", mean of its matrices" : "";
+    if (state->overlay)
+        snprintf(overlay, sizeof overlay, "  overlay: %s", overlay_names[state->overlay]);
+    snprintf(signs, sizeof signs, "%s expected  %s estimate  %s measured", glyphs->horizontal, glyphs->unknown,
+             glyphs->measured);
+    snprintf(what[0], sizeof what[0], "error ‖WX-ŴX‖²/‖WX‖²%s%s%s", mean, by, method);
+    snprintf(what[1], sizeof what[1], "relative error%s%s%s", mean, by, method);
+    snprintf(what[2], sizeof what[2], "relative error%s%s", by, method);
+    for (int i = 0; i < 3; i++)
+        snprintf(text[i], sizeof text[i], "%s  %s%s", what[i], signs, overlay);
+    int room = canvas->width - used - 1;
+    canvas_text(canvas, 0, used + 1, room, PAINT_TEXT,
+                canvas_choose(canvas, room, (const char *const[]){text[0], text[1], text[2]}, 3));
 }
 
 static void draw_here(struct view *view, struct canvas *canvas, int line, const struct model_row *row) {
@@ -164,8 +174,13 @@ static void draw_here(struct view *view, struct canvas *canvas, int line, const 
     used += canvas_format(canvas, line, used + 1, canvas->width - used - 1, PAINT_DIM, "  (-1 %%: %.4g, +1 %%: %.4g)",
                           known_error(workbench, row, fmax(sparsity - 0.01, 0)),
                           known_error(workbench, row, fmin(sparsity + 0.01, 1)));
-    canvas_format(canvas, line, used + 1, canvas->width - used - 1, PAINT_MARK, "   %s knee %.1f %%  error %.4g",
-                  glyphs->knee, 100 * knee, known_error(workbench, row, knee));
+    char text[2][64];
+    int room = canvas->width - used - 4;
+    snprintf(text[0], sizeof text[0], "%s knee %.1f %%  error %.4g", glyphs->knee, 100 * knee,
+             known_error(workbench, row, knee));
+    snprintf(text[1], sizeof text[1], "%s knee %.1f %%", glyphs->knee, 100 * knee);
+    canvas_text(canvas, line, used + 4, room, PAINT_MARK,
+                canvas_choose(canvas, room, (const char *const[]){text[0], text[1]}, 2));
 }
 
 static void draw_one(struct view *view, struct canvas *canvas, const struct model_row *row) {
