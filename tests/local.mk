@@ -165,8 +165,8 @@ tests_npy_compare_SOURCES = tests/npy_compare.c
 tests_npy_compare_LDADD = libsecateur.a $(engine_libs)
 tests_npy_ids_SOURCES = tests/npy_ids.c
 tests_npy_ids_LDADD = libsecateur.a $(engine_libs)
-EXTRA_DIST += tests/eval_test.sh
-TESTS += tests/eval_test.sh
+EXTRA_DIST += tests/eval_test.sh tests/golden_perplexity_test.sh
+TESTS += tests/eval_test.sh tests/golden_perplexity_test.sh
 if HAVE_CMOCKA
 check_PROGRAMS += tests/tokenize_test
 tests_tokenize_test_SOURCES = tests/tokenize_test.c tests/golden.c tests/golden.h
