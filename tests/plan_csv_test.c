@@ -51,6 +51,8 @@ static const struct {
     {HEADER Q ",,,,\n", "line 2: column 2 (sparsity)"},
     {HEADER Q ",-0.1,,,\n", "line 2: column 2 (sparsity)"},
     {HEADER Q ",101,,,\n", "line 2: column 2 (sparsity)"},
+    {HEADER Q ",1.2,,,\n", "line 2: column 2 (sparsity): 1.2 is outside 0 to 1"},
+    {"name,sparsity,high\n" Q ",0.5,1.01\n", "line 2: column 3 (high): 1.01 is outside"},
     {HEADER Q ",nan,,,\n", "line 2: column 2 (sparsity)"},
     {HEADER Q ",inf,,,\n", "line 2: column 2 (sparsity)"},
     {HEADER Q ",0x1,,,\n", "line 2: column 2 (sparsity)"},

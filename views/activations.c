@@ -260,7 +260,7 @@ static void draw_line(struct view *view, struct canvas *canvas, int row, size_t 
     else
         for (size_t column = COLUMN_ZEROS; column < COLUMN_COUNT; column++)
             if (column != COLUMN_TOP && column != COLUMN_INFLUENCE && (column != COLUMN_OUTLIERS || line->whole))
-                put(view, canvas, row, column, "", NAN);
+                put(view, canvas, row, column, "%.0f", NAN);
     if (line->whole)
         put(view, canvas, row, COLUMN_INFLUENCE, "%.3f", block_influence(view, line->block));
     else if (!line->after)

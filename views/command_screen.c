@@ -196,7 +196,7 @@ HANDLER(run_interrupt) {
 static const char *const *option_names(void) {
     static const char *names[16];
     size_t count = 0;
-    for (; option_table[count].name && count < 15; count++)
+    for (; count < 15 && option_table[count].name; count++)
         names[count] = option_table[count].name;
     return names;
 }

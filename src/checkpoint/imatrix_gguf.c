@@ -329,8 +329,10 @@ static bool make_entry(struct gguf *gguf, const struct gguf_tensor *squares, str
 static bool take_suffix(struct gguf *gguf, const struct gguf_tensor *tensor, struct error *error) {
     if (text_ends(tensor->name, ".in_sum2"))
         return make_entry(gguf, tensor, error);
-    const struct gguf_tensor *squares = tensor;
-    if (text_ends(tensor->name, ".counts") && !find_sibling(&squares, gguf, tensor, ".counts", ".in_sum2", error))
+    if (!text_ends(tensor->name, ".counts"))
+        return true;
+    const struct gguf_tensor *squares;
+    if (!find_sibling(&squares, gguf, tensor, ".counts", ".in_sum2", error))
         return false;
     return squares != NULL ||
            error_set(error, ERROR_INPUT, "%s: %s has no in_sum2 beside it", gguf->bytes.map->path, tensor->name);

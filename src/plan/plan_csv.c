@@ -17,8 +17,18 @@ struct row {
     struct target target;
 };
 
+/* Stricter than what is typed: among fractions a bare 1.2 is more likely a slip than 1.2 %. */
+static bool read_fraction(double *fraction, const char *text, struct error *error) {
+    char *end;
+    double value = strtod(text, &end);
+    if (1 < value && value < 2 && end[strspn(end, " ")] == '\0')
+        return error_set(error, ERROR_INPUT, "%s is outside 0 to 1; so small a percentage needs its sign: %s%%", text,
+                         text);
+    return text_parse_fraction(fraction, text, error);
+}
+
 static bool read_sparsity(struct row *row, const char *text, struct error *error) {
-    return text_parse_fraction(&row->target.sparsity, text, error);
+    return read_fraction(&row->target.sparsity, text, error);
 }
 
 static bool read_pattern(struct row *row, const char *text, struct error *error) {
@@ -52,11 +62,11 @@ static bool read_locked(struct row *row, const char *text, struct error *error) 
 }
 
 static bool read_low(struct row *row, const char *text, struct error *error) {
-    return text[0] == '\0' || text_parse_fraction(&row->target.low, text, error);
+    return text[0] == '\0' || read_fraction(&row->target.low, text, error);
 }
 
 static bool read_high(struct row *row, const char *text, struct error *error) {
-    return text[0] == '\0' || text_parse_fraction(&row->target.high, text, error);
+    return text[0] == '\0' || read_fraction(&row->target.high, text, error);
 }
 
 /* The name comes first: the rest of a row is about it. */

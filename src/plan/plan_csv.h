@@ -2,8 +2,10 @@
  * for each matrix that is pruned because it was named.
  *
  * When reading: columns are found by their names, in any order; name and sparsity must be there; other columns are
- * ignored. Sparsities and bounds are fractions or percentages; an empty pattern, method or lock is the default. What
- * spreadsheets add is accepted: quotes, CRLF, a byte order mark, rows of nothing but commas. */
+ * ignored. Sparsities and bounds are fractions (0.6) or percentages (60%, 60; below 2 with the sign); an empty pattern,
+ * method or lock is the default. What spreadsheets add is accepted: quotes, CRLF, a byte order mark, rows of nothing
+ * but commas.
+ */
 #ifndef SECATEUR_PLAN_CSV_H
 #define SECATEUR_PLAN_CSV_H
 

@@ -41,7 +41,7 @@ uint64_t pattern_count(struct pattern pattern, int64_t rows, int64_t columns, do
 uint64_t pattern_step(struct pattern pattern, int64_t rows, int64_t columns);
 
 /* mask[rows × columns] = 1 where the entry goes, 0 where it stays, from scores[rows × columns] (NaN counts as the
- * highest; the sign is left out, except where tiles sum them). sparsity is of the group. Uses all threads. False on
+ * highest; the sign is left out). sparsity is of the group. Uses all threads. False on
  * lack of memory. */
 bool pattern_select(uint8_t *mask, const float *scores, struct pattern pattern, int64_t rows, int64_t columns,
                     double sparsity, struct error *error);

@@ -3,6 +3,7 @@
 #include "prune/pattern.h"
 #include "prune/select.h"
 #include "prune/select_avx512.h"
+#include <math.h>
 #include <string.h>
 
 #define PIECE ((size_t)1 << 18) /* entries that a thread takes at a time */
@@ -100,7 +101,7 @@ static void select_group(uint8_t *mask, const float *scores, size_t length, size
     for (size_t i = 0; i < length; i++) {
         size_t before = 0;
         for (size_t j = 0; j < length; j++)
-            before += keys[j] < keys[i] || (keys[j] == keys[i] && j < i);
+            before += keys[j] < keys[i] || (j < i && keys[j] == keys[i]);
         mask[i] = before < lost;
     }
 }
@@ -139,7 +140,7 @@ static void sum_tiles(void *context, size_t begin, size_t end, int thread) {
         double sum = 0;
         for (size_t row = 0; row < height; row++)
             for (size_t column = 0; column < width; column++)
-                sum += corner[row * s->columns + column];
+                sum += fabsf(corner[row * s->columns + column]);
         s->sums[tile] = (float)sum;
     }
 }

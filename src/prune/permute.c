@@ -26,6 +26,7 @@ static double largest_of_row(const float *row, const int64_t *group, int count, 
     for (int i = 0; i < m; i++) {
         float score = sign * row[group[i]];
         int place = have < count ? have++ : count;
+        /* cppcheck-suppress uninitvar ; the places below `have` are filled */
         while (place > 0 && best[place - 1] < score) {
             if (place < count)
                 best[place] = best[place - 1];
