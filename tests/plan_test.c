@@ -169,7 +169,7 @@ static void budget_is_near_for_coarse_patterns(void **state) {
 static void budget_is_exact_on_golden_models(void **state) {
     (void)state;
     char **names;
-    size_t count;
+    size_t count = 0;
     struct error error = {0};
     char *folder = golden_folder() != NULL ? golden_path("golden") : NULL;
     if (folder == NULL || !file_list(&names, &count, folder, &error))
