@@ -119,6 +119,22 @@ cmp -s "$scratch/out" "$SECATEUR_SOURCE/man/secateur.1" || fail "man/secateur.1 
 run 0 --dump-completion
 cmp -s "$scratch/out" "$SECATEUR_SOURCE/man/secateur" || fail "man/secateur is not what the tables say: make regenerate"
 bash -n "$scratch/out" || fail "the completion is no bash"
+completes() { # OFFER WORD...: completing the last word offers it
+    local wanted=$1
+    shift
+    (
+        . "$scratch/out"
+        COMP_WORDS=(secateur "$@") COMP_CWORD=$#
+        _secateur
+        printf '%s\n' "${COMPREPLY[@]}"
+    ) | grep -qx -- "$wanted" || fail "bash completion of \"secateur $*\" does not offer $wanted"
+}
+completes prune pr
+completes --pattern prune model out --pat
+completes 2:4 prune model out --pattern ""
+completes sparsegpt prune model out --method sp
+completes --strategy allocate model --str
+completes knapsack allocate model --strategy k
 
 # A full pipe or disk is an error.
 if [ -e /dev/full ]; then

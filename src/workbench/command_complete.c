@@ -50,10 +50,8 @@ static void offer_flag(struct candidates *candidates, const struct argument *arg
 }
 
 static void offer_patterns(struct candidates *candidates, const struct argument *argument) {
-    static const char *const patterns[] = {"unstructured", "row",  "2:4",  "4:8",    "columns:128",
-                                           "tile:16x16",   "rows", "cols", "default"};
-    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-        offer(candidates, patterns[i]);
+    for (size_t i = 0; pattern_examples[i] != NULL; i++)
+        offer(candidates, pattern_examples[i]);
     for (size_t i = 0; argument->choices != NULL && argument->choices[i] != NULL; i++)
         offer(candidates, argument->choices[i]);
 }

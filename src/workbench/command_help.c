@@ -162,19 +162,32 @@ void command_manual(struct text *output, const struct command *command, bool sub
 
 /* ---- bash ---- */
 
+/* What is positional can be named as well; that is worth offering where the value is one of a few or a sparsity. */
+static bool named_in_bash(const struct argument *argument) {
+    return !argument->positional || argument->kind == ARGUMENT_CHOICE || argument->kind == ARGUMENT_FRACTION;
+}
+
 void command_bash_words(struct text *output, const struct command *command) {
     for (size_t i = 0; i < command->argument_count; i++)
-        if (!command->arguments[i].positional)
+        if (named_in_bash(&command->arguments[i]))
             text_add(output, " --%s", command->arguments[i].name);
 }
 
+static void bash_names(struct text *output, const char *const *names) {
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
+        text_add(output, " %s", names[i]);
+}
+
 static void bash_choices(struct text *output, const struct command *command, const struct argument *argument) {
-    if (argument->positional || argument->kind != ARGUMENT_CHOICE)
+    bool pattern = argument->kind == ARGUMENT_PATTERN;
+    bool names = argument->choices != NULL || argument->list != NULL;
+    if (!named_in_bash(argument) || (!pattern && !names))
         return;
     text_add(output, "    %s:--%s) words=\"", command->name, argument->name);
-    const char *const *names = argument_choices(argument);
-    for (size_t i = 0; names[i] != NULL; i++)
-        text_add(output, "%s%s", i > 0 ? " " : "", names[i]);
+    if (pattern)
+        bash_names(output, pattern_examples);
+    if (names)
+        bash_names(output, argument_choices(argument));
     text_add(output, "\" ;;\n");
 }
 

@@ -92,6 +92,9 @@ const char *const *argument_choices(const struct argument *argument) {
     return argument->choices != NULL ? argument->choices : argument->list();
 }
 
+const char *const pattern_examples[] = {"unstructured", "row",  "2:4",  "4:8",     "columns:128",
+                                        "tile:16x16",   "rows", "cols", "default", NULL};
+
 static bool take_as_it_is(struct value *value, const struct argument *argument, struct error *error) {
     if (value->text[0] != '\0' || argument->kind == ARGUMENT_TEXT || argument->kind == ARGUMENT_REST)
         return true;

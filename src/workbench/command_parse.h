@@ -38,6 +38,9 @@ const struct argument *argument_find(const struct command *command, const char *
 /* A choice's names, NULL-terminated. */
 const char *const *argument_choices(const struct argument *argument);
 
+/* Patterns that are offered where one can be typed; N, M and sizes are examples. NULL-terminated. */
+extern const char *const pattern_examples[];
+
 /* Whether a subcommand's word is an option: "--x", "-o", but not "-", "-5". */
 bool word_is_option(const char *word);
 

@@ -110,12 +110,12 @@ void manual_completion(struct text *output) {
     const struct command *command;
     text_add(output, "# Made from the program's tables by secateur --dump-completion; do not edit.\n"
                      "_secateur() {\n"
-                     "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+                     "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words= values=\n"
                      "  case ${COMP_WORDS[1]}:$previous in\n");
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         if ((command->flags & COMMAND_SUBCOMMAND) != 0)
             command_bash_choices(output, command);
-    text_add(output, "  esac\n  if [ -z \"$words\" ] && [[ $current == -* ]]; then\n    words=\"");
+    text_add(output, "  esac\n  values=$words\n  if [ -z \"$words\" ] && [[ $current == -* ]]; then\n    words=\"");
     for (size_t i = 0; i < general_option_count; i++)
         if (!general_options[i].hidden)
             text_add(output, "%s--%s", i > 0 ? " " : "", general_options[i].name);
@@ -127,12 +127,12 @@ void manual_completion(struct text *output) {
         command_bash_words(output, command);
         text_add(output, "\" ;;\n");
     }
-    text_add(output, "    esac\n  elif [ -z \"$words\" ] && [ \"$COMP_CWORD\" = 1 ]; then\n    words=\"help");
+    text_add(output, "    esac\n  elif [ -z \"$words\" ] && [ \"$COMP_CWORD\" = 1 ]; then\n    words=\"");
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         if ((command->flags & COMMAND_SUBCOMMAND) != 0)
             text_add(output, " %s", command->name);
     text_add(output, "\"\n  fi\n"
                      "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\"; "
-                     "[[ $current == -* ]] || compgen -f -- \"$current\")\n"
+                     "[[ $current == -* || -n $values ]] || compgen -f -- \"$current\")\n"
                      "}\ncomplete -o filenames -F _secateur secateur\n");
 }
