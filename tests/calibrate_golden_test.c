@@ -307,6 +307,100 @@ static void exact_errors_are_those_of_the_outputs(void **state) {
     memory_free(path);
 }
 
+/* ---- experts: REAP's score worked out in f64 from the reference's router inputs and the weights ---- */
+
+enum { EXPERTS = 4, CHOSEN = 2, UNITS = 136, HIDDEN = 48 };
+
+static double product(const float *row, const float *x, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)row[i] * (double)x[i];
+    return sum;
+}
+
+/* An expert's matrix, by Mixtral's number of it: 1 gate, 2 down, 3 up. */
+static float *expert_matrix(const struct checkpoint *weights, int block, int expert, int number) {
+    char name[96];
+    (void)snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.w%d.weight", block, expert, number);
+    return golden_tensor(weights, name);
+}
+
+/* ‖w2 (silu(w1 x) ⊙ w3 x)‖ */
+static double output_norm(const struct checkpoint *weights, int block, int expert, const float *x) {
+    float *gate = expert_matrix(weights, block, expert, 1);
+    float *down = expert_matrix(weights, block, expert, 2);
+    float *up = expert_matrix(weights, block, expert, 3);
+    double units[UNITS];
+    double squares = 0;
+    for (size_t u = 0; u < UNITS; u++) {
+        double g = product(gate + u * HIDDEN, x, HIDDEN);
+        units[u] = g / (1 + exp(-g)) * product(up + u * HIDDEN, x, HIDDEN);
+    }
+    for (size_t i = 0; i < HIDDEN; i++) {
+        double sum = 0;
+        for (size_t u = 0; u < UNITS; u++)
+            sum += (double)down[i * UNITS + u] * units[u];
+        squares += sum * sum;
+    }
+    memory_free(gate);
+    memory_free(down);
+    memory_free(up);
+    return sqrt(squares);
+}
+
+/* Adds one token's share to the experts that it is sent to: the two of the largest logits, weights that add up to 1. */
+static void route(double *norms, uint64_t *tokens, const struct checkpoint *weights, int block, const float *router,
+                  const float *x) {
+    double logits[EXPERTS];
+    int best = 0;
+    for (int e = 0; e < EXPERTS; e++) {
+        logits[e] = product(router + e * HIDDEN, x, HIDDEN);
+        best = logits[e] > logits[best] ? e : best;
+    }
+    int second = best == 0 ? 1 : 0;
+    for (int e = 0; e < EXPERTS; e++)
+        second = e != best && logits[e] > logits[second] ? e : second;
+    double share = 1 / (1 + exp(logits[second] - logits[best]));
+    norms[best] += share * output_norm(weights, block, best, x);
+    norms[second] += (1 - share) * output_norm(weights, block, second, x);
+    tokens[best]++;
+    tokens[second]++;
+}
+
+static void experts_have_their_routings_and_scores(void **state) {
+    (void)state;
+    struct workbench *workbench = calibrate("mixtral", "tokens.npy", "windows=1 measure=none compute=f32");
+    char *inputs_path = family_file("mixtral", "linear_inputs.safetensors");
+    char *weights_path = family_file("mixtral", "model.safetensors");
+    struct checkpoint *inputs = open_file(inputs_path);
+    struct checkpoint *weights = open_file(weights_path);
+    for (int block = 0; block < 2; block++) {
+        char name[96];
+        double norms[EXPERTS] = {0};
+        uint64_t tokens[EXPERTS] = {0};
+        (void)snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.gate", block);
+        float *x = golden_tensor(inputs, name);
+        size_t rows = (size_t)checkpoint_find(inputs, name)->shape[0];
+        (void)snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.gate.weight", block);
+        float *router = golden_tensor(weights, name);
+        for (size_t row = 0; row < rows; row++)
+            route(norms, tokens, weights, block, router, x + row * HIDDEN);
+        const struct block_sensitivity *known = &workbench->sensitivity->blocks[block];
+        for (int e = 0; e < EXPERTS; e++) {
+            assert_int_equal(known->expert_tokens[e], tokens[e]);
+            assert_true(tokens[e] > 0);
+            assert_true(fabs(known->expert_norm[e] / (norms[e] / (double)tokens[e]) - 1) < TOLERANCE);
+        }
+        memory_free(x);
+        memory_free(router);
+    }
+    checkpoint_close(inputs);
+    checkpoint_close(weights);
+    workbench_close(workbench);
+    memory_free(inputs_path);
+    memory_free(weights_path);
+}
+
 int main(void) {
     if (golden_folder() == NULL)
         return GOLDEN_SKIPPED;
@@ -320,6 +414,7 @@ int main(void) {
         cmocka_unit_test(inputs_are_the_references),
         cmocka_unit_test(exact_zeros_are_those_of_the_inputs),
         cmocka_unit_test(exact_errors_are_those_of_the_outputs),
+        cmocka_unit_test(experts_have_their_routings_and_scores),
     };
     int failed = cmocka_run_group_tests_name("calibration against references", tests, NULL, NULL);
     (void)file_remove_tree(folder, NULL);

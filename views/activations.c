@@ -226,6 +226,22 @@ static void draw_activity(struct view *view, struct canvas *canvas, int row, con
     chart_sparkline(canvas, row, table->start[COLUMN_DENSITY], table->width[COLUMN_DENSITY], bins, (size_t)count, -1);
 }
 
+/* What is said of an expert in front of its channels: the share of routings it gets, and REAP's score. */
+static void add_expert(struct text *text, struct workbench *workbench, const struct matrix *matrix) {
+    if (matrix->expert < 0 || matrix->role == ROLE_DOWN || matrix->role == ROLE_FC2)
+        return;
+    pthread_mutex_lock(&workbench->mutex);
+    const struct block_sensitivity *known =
+        workbench->sensitivity ? &workbench->sensitivity->blocks[matrix->block] : NULL;
+    double choices = 0;
+    for (int64_t e = 0; known && known->expert_tokens && e < workbench->model->architecture.experts.count; e++)
+        choices += (double)known->expert_tokens[e];
+    if (choices > 0)
+        text_add(text, "routed %.1f%% REAP %.3g  ", 100 * (double)known->expert_tokens[matrix->expert] / choices,
+                 known->expert_norm[matrix->expert]);
+    pthread_mutex_unlock(&workbench->mutex);
+}
+
 /* Channels that stand out, by number: "312 88 1007". */
 static void draw_channels(struct view *view, struct canvas *canvas, int row, const struct line *line) {
     const struct activations *activations = view->state;
@@ -234,6 +250,7 @@ static void draw_channels(struct view *view, struct canvas *canvas, int row, con
     if (!channels_read(&channels, view->workbench, line->inputs.first))
         return;
     put(view, canvas, row, COLUMN_OUTLIERS, "%.0f", channels.outliers);
+    add_expert(&top, view->workbench, &view->workbench->model->matrices[line->inputs.first]);
     for (size_t i = 0; i < CHANNELS_NAMED && i < (size_t)channels.outliers; i++)
         text_add(&top, "%s%zu", i > 0 ? " " : "", channels.top[i]);
     table_text(&activations->table, canvas, row, COLUMN_TOP, PAINT_TEXT, text_string(&top));

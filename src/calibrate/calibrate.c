@@ -123,6 +123,24 @@ static bool see_input(void *context, const struct observed_input *observed, stru
                                 error);
 }
 
+/* REAP's score of an expert is the mean of these over its tokens. */
+static bool see_expert(void *context, int64_t expert, const struct observed_input *output, struct error *error) {
+    struct gathering *gathering = context;
+    size_t columns = (size_t)output->columns;
+    (void)error;
+    for (int64_t row = 0; gathering->expert_norm != NULL && row < output->rows; row++) {
+        double sum = 0;
+        if (output->batch->mask != NULL && is_padding(output, row))
+            continue;
+        for (size_t j = 0; j < columns; j++) {
+            double value = (double)output->x[(size_t)row * columns + j];
+            sum += value * value;
+        }
+        gathering->expert_norm[expert] += (double)output->routing[row] * sqrt(sum);
+    }
+    return true;
+}
+
 static double cosine(const float *a, const float *b, size_t columns) {
     double product = 0;
     double first = 0;
@@ -155,7 +173,7 @@ static bool see_block(void *context, int64_t block, const float *before, const f
 }
 
 struct block_observer gathering_observer(struct gathering *gathering) {
-    return (struct block_observer){.context = gathering, .input = see_input, .block = see_block};
+    return (struct block_observer){.context = gathering, .input = see_input, .expert = see_expert, .block = see_block};
 }
 
 double angular_distance(const float *a, const float *b, size_t rows, size_t columns) {

@@ -46,6 +46,9 @@ struct block_observer {
     /* Each distinct input of a block's matrices, once per batch, in the order of computation: hidden units after the
      * activation are the input of `down` (or fc2), the heads' outputs that of `o`. */
     bool (*input)(void *context, const struct observed_input *input, struct error *error);
+    /* What one routed expert gives for the tokens that are sent to it, before the router's weights: x[rows × hidden],
+     * with tokens and routing set. */
+    bool (*expert)(void *context, int64_t expert, const struct observed_input *output, struct error *error);
     /* What a branch adds to the residual stream, [rows × hidden], after its own norm and before the residual
      * multiplier. */
     bool (*branch)(void *context, int64_t block, enum branch branch, const float *output, const struct batch *batch,

@@ -116,6 +116,19 @@ static void add_weighted(float *out, const struct routing *routing, int64_t coun
     }
 }
 
+static bool observe_expert(struct engine *engine, const struct feed_forward *part, struct error *error) {
+    const struct block_observer *observer = engine->observer;
+    struct observed_input output = {.block = part->block,
+                                    .x = engine->routing->y,
+                                    .rows = part->rows,
+                                    .columns = engine->model->architecture.hidden,
+                                    .batch = part->batch,
+                                    .tokens = part->tokens,
+                                    .routing = part->routing};
+    return observer == NULL || observer->expert == NULL ||
+           observer->expert(observer->context, part->expert, &output, error);
+}
+
 static bool run_expert(struct engine *engine, int64_t block, int64_t expert, const float *x, const struct batch *batch,
                        struct error *error) {
     const struct architecture *a = &engine->model->architecture;
@@ -130,7 +143,7 @@ static bool run_expert(struct engine *engine, int64_t block, int64_t expert, con
                                 .routing = routing->share};
     if (count == 0)
         return true;
-    if (!feed_forward_run(engine, routing->y, &part, true, error))
+    if (!feed_forward_run(engine, routing->y, &part, true, error) || !observe_expert(engine, &part, error))
         return false;
     add_weighted(engine->fed, routing, count, a->hidden);
     return true;

@@ -72,9 +72,14 @@ static bool see_block(void *context, int64_t block, const float *before, const f
     return output->inner.block(output->inner.context, block, before, after, batch, error);
 }
 
+static bool see_expert(void *context, int64_t expert, const struct observed_input *given, struct error *error) {
+    const struct calibrate_output *output = context;
+    return output->inner.expert(output->inner.context, expert, given, error);
+}
+
 struct block_observer calibrate_output_observer(struct calibrate_output *output, struct block_observer inner) {
     output->inner = inner;
-    return (struct block_observer){.context = output, .input = see_input, .block = see_block};
+    return (struct block_observer){.context = output, .input = see_input, .expert = see_expert, .block = see_block};
 }
 
 static void drop_rows(struct calibrate_output *output) {

@@ -53,6 +53,16 @@ static const struct column_help span_columns[] = {
     {"distance", "angular distance of the span's input and output at the windows' last tokens, 0 to 1"},
     {NULL, NULL}};
 
+static const struct column_help expert_columns[] = {
+    {"block", "index of the block, from 0"},
+    {"expert", "its number, from 0"},
+    {"tokens", "how many were routed to it"},
+    {"share", "of all routings in the block, 0 to 1"},
+    {"output_norm",
+     "mean over its tokens of the router's weight times the norm of its output (REAP); empty without tokens"},
+    {NULL, NULL},
+};
+
 static void add_heading(struct text *output, const struct column_help *columns) {
     for (size_t i = 0; columns[i].name != NULL; i++)
         text_add(output, "%s%s", i > 0 ? "," : "", columns[i].name);
@@ -186,6 +196,32 @@ static void make_spans(struct text *output, struct workbench *workbench) {
         }
 }
 
+static void add_expert(struct text *output, size_t block, size_t expert, const struct block_sensitivity *known,
+                       uint64_t choices) {
+    uint64_t tokens = known->expert_tokens[expert];
+    text_add(output, "%zu,%zu,%llu", block, expert, (unsigned long long)tokens);
+    add_field(output, choices > 0 ? (double)tokens / (double)choices : NAN);
+    add_field(output, tokens > 0 ? known->expert_norm[expert] : NAN);
+    text_add(output, "\n");
+}
+
+static void make_experts(struct text *output, struct workbench *workbench) {
+    const struct sensitivity *sensitivity = workbench->sensitivity;
+    const struct model *model = workbench->model;
+    size_t experts = (size_t)model->architecture.experts.count;
+    add_heading(output, expert_columns);
+    for (size_t b = 0; sensitivity != NULL && b < model->block_count; b++) {
+        const struct block_sensitivity *known = &sensitivity->blocks[b];
+        uint64_t choices = 0;
+        if (!known->known || known->expert_tokens == NULL)
+            continue;
+        for (size_t e = 0; e < experts; e++)
+            choices += known->expert_tokens[e];
+        for (size_t e = 0; choices > 0 && e < experts; e++)
+            add_expert(output, b, e, known, choices);
+    }
+}
+
 void report_calibration_block(struct text *output, struct workbench *workbench, size_t block) {
     const struct sensitivity *sensitivity = workbench->sensitivity;
     bool known = sensitivity != NULL && sensitivity->blocks[block].known;
@@ -199,12 +235,13 @@ const struct report_calibration_table report_calibration_tables[] = {
     {"sensitivity.csv", "one row for each matrix, method and sparsity", make_sensitivity, false},
     {"losses.csv", "one row for each measured cut of a single matrix", make_losses, false},
     {"spans.csv", "one row for each run of blocks", make_spans, false},
+    {"experts.csv", "one row for each expert of each block", make_experts, false},
 };
 const size_t report_calibration_count = sizeof report_calibration_tables / sizeof *report_calibration_tables;
 
 void report_calibration_manual(struct text *output) {
     static const struct column_help *const columns[] = {activation_columns, channel_columns, sensitivity_columns,
-                                                        loss_columns, span_columns};
+                                                        loss_columns,       span_columns,    expert_columns};
     for (size_t i = 0; i < report_calibration_count; i++) {
         text_add(output, ".SS %s\n%s.\n", report_calibration_tables[i].file, report_calibration_tables[i].help);
         for (const struct column_help *column = columns[i]; column->name != NULL; column++)

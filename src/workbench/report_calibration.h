@@ -1,5 +1,5 @@
-/* The tables of what calibration has found: activations.csv, channels.csv, sensitivity.csv, losses.csv, spans.csv, and
- * the columns that blocks.csv gains. Empty but for their headings while nothing is known. */
+/* The tables of what calibration has found: activations.csv, channels.csv, sensitivity.csv, losses.csv, spans.csv,
+ * experts.csv, and the columns that blocks.csv gains. Empty but for their headings while nothing is known. */
 #ifndef SECATEUR_REPORT_CALIBRATION_H
 #define SECATEUR_REPORT_CALIBRATION_H
 
