@@ -133,8 +133,11 @@ static void test_random_keys(void **state) {
         if (pick(8) != 0 || pty_settle(&pty, 4, 200))
             continue;
         if (!left_by_keys(&pty)) {
+            const char *fault = NULL;
             char *text = pty_text(&pty, false);
-            fail_msg("random keys ended the program with status %#x:\n%s", (unsigned)pty.status, text);
+            (void)pty_terminal_is_clean(&pty, &fault);
+            fail_msg("random keys ended the program with status %#x, %s:\n%s", (unsigned)pty.status,
+                     fault ? fault : "terminal clean", text);
         }
         pty_stop(&pty); /* q at the first view */
         start(&pty, 30, 100, color);
