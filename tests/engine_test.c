@@ -338,7 +338,7 @@ static void test_observer(void **state) {
     struct stream_options options = {.compute = COMPUTE_F32};
     struct stream *stream = open_stream(fixture, &options), *plain = open_stream(fixture, &options);
     struct seen seen = {.model = fixture->model};
-    struct block_observer observer = {&seen, see_input, see_branch, see_block};
+    struct block_observer observer = {.context = &seen, .input = see_input, .branch = see_branch, .block = see_block};
     CHECK(stream_pass(stream, NULL, true, NULL, &error));
     CHECK(stream_pass(stream, &observer, false, NULL, &error));
     assert_int_equal(stream_next(stream), 0);
