@@ -8,6 +8,7 @@
 #define AVX512_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 #define INLINE_TARGET __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl"))) static inline
 #define AHEAD 2048 /* bytes; the processor's own prefetching stops at every page */
+#define STEP 32    /* values counted at a time */
 #define BATCH 256  /* squares added in f32 lanes before they go to f64 */
 
 bool half_scan_supported(enum dtype dtype) {
@@ -24,75 +25,115 @@ __attribute__((always_inline)) static inline void count_four(uint32_t *counts, c
     counts[four >> 48]++;
 }
 
-INLINE_TARGET __m512 widen(__m256i stored, bool bf16) {
+/* Counts 32 values; returns how many are zero. */
+INLINE_TARGET size_t count_step(uint32_t *counts, const uint8_t *stored) {
+    const __m512i magnitude = _mm512_set1_epi16(0x7fff);
+    _mm_prefetch((const void *)(stored + AHEAD), _MM_HINT_T0);
+    for (size_t i = 0; i < STEP; i += 4)
+        count_four(counts, stored + 2 * i);
+    return (size_t)__builtin_popcount(_mm512_testn_epi16_mask(_mm512_loadu_si512((const void *)stored), magnitude));
+}
+
+INLINE_TARGET __m512 widen(const uint8_t *stored, bool bf16) {
+    __m256i bits = _mm256_loadu_si256((const void *)stored);
     if (bf16)
-        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(stored), 16));
-    return _mm512_cvtph_ps(stored);
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    return _mm512_cvtph_ps(bits);
 }
 
-/* Up to BATCH values, a multiple of 16. Returns how many are zero. */
-INLINE_TARGET size_t scan_batch(uint32_t *counts, double *sum, float *squares, const uint8_t *stored, size_t count,
-                                bool bf16) {
-    const __m256i magnitude = _mm256_set1_epi16(0x7fff);
-    __m512 total = _mm512_setzero_ps();
-    size_t zeros = 0;
-    for (size_t i = 0; i < count; i += 16) {
-        _mm_prefetch((const void *)(stored + 2 * i + AHEAD), _MM_HINT_T0);
-        __m256i bits = _mm256_loadu_si256((const void *)(stored + 2 * i));
-        __m512 w = widen(bits, bf16);
-        total = _mm512_fmadd_ps(w, w, total);
-        _mm512_storeu_ps(squares + i, _mm512_fmadd_ps(w, w, _mm512_loadu_ps(squares + i)));
-        zeros += (size_t)__builtin_popcount(_mm256_testn_epi16_mask(bits, magnitude));
-        for (size_t j = 0; j < 16; j += 4)
-            count_four(counts, stored + 2 * (i + j));
+/* Squares of the same 16 columns in all rows. */
+INLINE_TARGET void square_columns(__m512 *totals, float *squares, const uint8_t *stored, size_t stride, size_t rows,
+                                  bool bf16) {
+    __m512 column = _mm512_loadu_ps(squares);
+    for (size_t row = 0; row < rows; row++) {
+        __m512 w = widen(stored + row * stride, bf16);
+        column = _mm512_fmadd_ps(w, w, column);
+        totals[row] = _mm512_fmadd_ps(w, w, totals[row]);
     }
-    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(total));
-    __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(total, 1));
-    *sum += _mm512_reduce_add_pd(_mm512_add_pd(low, high));
-    return zeros;
+    _mm512_storeu_ps(squares, column);
 }
 
-INLINE_TARGET size_t scan_all(uint32_t *counts, double *sum, float *squares, const uint8_t *stored, size_t count,
-                              bool bf16) {
-    size_t zeros = 0;
-    for (size_t i = 0; i < count; i += BATCH) {
-        size_t length = count - i < BATCH ? count - i : BATCH;
-        zeros += scan_batch(counts, sum, squares + i, stored + 2 * i, length, bf16);
+INLINE_TARGET double lane_sum(__m512 lanes) {
+    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(lanes));
+    __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(lanes, 1));
+    return _mm512_reduce_add_pd(_mm512_add_pd(low, high));
+}
+
+/* The last row of a group: counted, and meanwhile the squares of all rows taken. */
+INLINE_TARGET void scan_last(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows,
+                             size_t count, bool bf16) {
+    const uint8_t *last = stored + (rows - 1) * stride;
+    for (size_t i = 0; i < count;) {
+        __m512 totals[HALF_ROWS] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+        size_t end = count - i < BATCH ? count : i + BATCH;
+        for (; i < end; i += STEP) {
+            square_columns(totals, lines->columns + i, stored + 2 * i, stride, rows, bf16);
+            square_columns(totals, lines->columns + i + 16, stored + 2 * i + 32, stride, rows, bf16);
+            lines->zeros[rows - 1] += count_step(lines->counts, last + 2 * i);
+        }
+        for (size_t row = 0; row < rows; row++)
+            lines->rows[row] += lane_sum(totals[row]);
     }
-    return zeros;
 }
 
-AVX512_TARGET static size_t scan_bf16(uint32_t *counts, double *sum, float *squares, const uint8_t *stored,
-                                      size_t count) {
-    return scan_all(counts, sum, squares, stored, count, true);
+/* Every value costs one store into the histogram, which is what bounds the loop; the squares' own stores are shared by
+ * the rows of a group, whose values are still in the first caches when the last of them is counted. */
+INLINE_TARGET void scan_lines(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows,
+                              size_t count, bool bf16) {
+    for (size_t row = 0; row + 1 < rows; row++)
+        for (size_t i = 0; i < count; i += STEP)
+            lines->zeros[row] += count_step(lines->counts, stored + row * stride + 2 * i);
+    scan_last(lines, stored, stride, rows, count, bf16);
 }
 
-AVX512_TARGET static size_t scan_f16(uint32_t *counts, double *sum, float *squares, const uint8_t *stored,
-                                     size_t count) {
-    return scan_all(counts, sum, squares, stored, count, false);
+AVX512_TARGET static void scan_bf16(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows,
+                                    size_t count) {
+    if (rows == HALF_ROWS)
+        scan_lines(lines, stored, stride, HALF_ROWS, count, true);
+    for (size_t row = 0; rows < HALF_ROWS && row < rows; row++) {
+        struct half_lines line = {lines->counts, lines->rows + row, lines->zeros + row, lines->columns};
+        scan_lines(&line, stored + row * stride, stride, 1, count, true);
+    }
 }
 
-/* What is left of a row when sixteens are done. */
-static size_t scan_rest(uint32_t *counts, double *sum, float *squares, const uint8_t *stored, size_t count,
-                        enum dtype dtype) {
-    float values[16];
-    size_t zeros = 0;
-    dtype_widen(values, stored, dtype, count);
-    for (size_t i = 0; i < count; i++) {
+AVX512_TARGET static void scan_f16(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows,
+                                   size_t count) {
+    for (size_t row = 0; row < rows; row++) {
+        struct half_lines line = {lines->counts, lines->rows + row, lines->zeros + row, lines->columns};
+        scan_lines(&line, stored + row * stride, stride, 1, count, false);
+    }
+}
+
+/* What is left of a row when the steps are done. */
+static void scan_rest(const struct half_lines *lines, size_t row, const uint8_t *stored, size_t first, size_t count,
+                      enum dtype dtype) {
+    float values[STEP];
+    dtype_widen(values, stored + 2 * first, dtype, count - first);
+    for (size_t i = first; i < count; i++) {
         uint16_t bits;
+        float value = values[i - first];
         memcpy(&bits, stored + 2 * i, sizeof bits);
-        counts[bits]++;
-        squares[i] += values[i] * values[i];
-        *sum += (double)values[i] * (double)values[i];
-        zeros += values[i] == 0;
+        lines->counts[bits]++;
+        lines->columns[i] += value * value;
+        lines->rows[row] += (double)value * (double)value;
+        lines->zeros[row] += value == 0;
     }
-    return zeros;
 }
 
-size_t half_scan(uint32_t *counts, double *sum, float *squares, const uint8_t *stored, size_t count, enum dtype dtype) {
-    size_t whole = count / 16 * 16;
-    size_t zeros = (dtype == DTYPE_BF16 ? scan_bf16 : scan_f16)(counts, sum, squares, stored, whole);
-    return zeros + scan_rest(counts, sum, squares + whole, stored + 2 * whole, count - whole, dtype);
+void half_scan(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows, size_t count,
+               enum dtype dtype) {
+    size_t whole = count / STEP * STEP;
+    (dtype == DTYPE_BF16 ? scan_bf16 : scan_f16)(lines, stored, stride, rows, whole);
+    for (size_t row = 0; row < rows && whole < count; row++)
+        scan_rest(lines, row, stored + row * stride, whole, count, dtype);
+}
+
+AVX512_TARGET void half_scan_empty(double *sums, float *squares, size_t count) {
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) {
+        sums[i] += (double)squares[i];
+        squares[i] = 0;
+    }
 }
 
 /* Sums in f32 lanes: of the even values and of the odd ones. */
@@ -147,8 +188,12 @@ bool half_scan_supported(enum dtype dtype) {
     return false;
 }
 
-size_t half_scan(uint32_t *counts, double *sum, float *squares, const uint8_t *stored, size_t count, enum dtype dtype) {
-    (void)counts, (void)sum, (void)squares, (void)stored, (void)count, (void)dtype;
-    return 0;
+void half_scan(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows, size_t count,
+               enum dtype dtype) {
+    (void)lines, (void)stored, (void)stride, (void)rows, (void)count, (void)dtype;
+}
+
+void half_scan_empty(double *sums, float *squares, size_t count) {
+    (void)sums, (void)squares, (void)count;
 }
 #endif

@@ -10,10 +10,21 @@
 /* Whether half_scan knows the type and the processor. */
 bool half_scan_supported(enum dtype dtype);
 
-/* Adds count stored values: to counts[HALF_PATTERNS], their squares to squares[count] (f32: add up few rows before
- * emptying it) and the squares' sum to *sum. Returns how many are zero. Squares are right for 2^-60 < |w| < 2^60; what
- * lies outside is the caller's to notice. */
-size_t half_scan(uint32_t *counts, double *sum, float *squares, const uint8_t *stored, size_t count, enum dtype dtype);
+/* What a scan adds to, for up to HALF_ROWS rows that are scanned together. */
+struct half_lines {
+    uint32_t *counts; /* [HALF_PATTERNS] */
+    double *rows;     /* [rows]: sums of squares */
+    size_t *zeros;    /* [rows] */
+    float *columns;   /* [count]: sums of squares; take them out by half_scan_empty every few rows */
+};
+#define HALF_ROWS 2
+
+/* Adds rows × count stored values, rows `stride` bytes apart. Squares are right for 2^-60 < |w| < 2^60; what lies
+ * outside is the caller's to notice. */
+void half_scan(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows, size_t count,
+               enum dtype dtype);
+/* Adds count sums of squares to sums and makes them 0. */
+void half_scan_empty(double *sums, float *squares, size_t count);
 
 struct half_sums {
     double sum, squares, minimum, maximum;

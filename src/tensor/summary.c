@@ -12,7 +12,7 @@
 #define GROUPS 2              /* N:M patterns looked for */
 #define HALF_HIGHEST 0x1p60F  /* |w| whose squares f32 still adds up */
 #define HALF_FAINTEST 0x1p-80 /* sum of squares that f32 holds to full precision */
-#define BATCH 16              /* rows whose squares are added in f32 before they go to f64 */
+#define BATCH 16              /* rows whose squares are added in f32 before they go to f64; so many HALF_ROWS */
 
 static const struct group {
     unsigned bit;
@@ -143,10 +143,10 @@ static bool all_broken(const struct piece *piece) {
     return broken;
 }
 
-static void scan_run_halves(struct pass *pass, struct piece *piece, size_t row, size_t first, size_t count,
-                            const uint8_t *stored, uint32_t *counts) {
+/* The zeros of one row's run, which the scan has only counted, and the groups they may form. */
+static void place_zeros(struct pass *pass, struct piece *piece, size_t row, size_t first, size_t count,
+                        const uint8_t *stored, size_t zeros) {
     float values[RUN];
-    size_t zeros = half_scan(counts, &pass->row_squares[row], piece->batch + first, stored, count, pass->tensor->dtype);
     pass->row_gone[row] += zeros;
     if (zeros == 0 && all_broken(piece))
         return;
@@ -156,24 +156,25 @@ static void scan_run_halves(struct pass *pass, struct piece *piece, size_t row, 
     check_groups(piece, pass, row, first, values, count);
 }
 
-static void empty_batch(struct piece *piece, size_t columns) {
-    double *squares = piece->squares;
-    const float *batch = piece->batch;
-#pragma omp simd
-    for (size_t i = 0; i < columns; i++)
-        squares[i] += (double)batch[i];
-    memset(piece->batch, 0, columns * sizeof *piece->batch);
+/* At most HALF_ROWS rows. */
+static void scan_halves(struct pass *pass, struct piece *piece, size_t row, size_t rows, int thread) {
+    size_t stride = pass->columns * dtype_info(pass->tensor->dtype)->bytes;
+    for (size_t first = 0; first < pass->columns; first += RUN) {
+        size_t count = pass->columns - first < RUN ? pass->columns - first : RUN, zeros[HALF_ROWS] = {0};
+        const uint8_t *stored = pass->tensor->data + row * stride + first * (stride / pass->columns);
+        struct half_lines lines = {pass->counts[thread], pass->row_squares + row, zeros, piece->batch + first};
+        half_scan(&lines, stored, stride, rows, count, pass->tensor->dtype);
+        for (size_t i = 0; i < rows; i++)
+            place_zeros(pass, piece, row + i, first, count, stored + i * stride, zeros[i]);
+    }
+    progress_add(pass->again ? NULL : pass->progress, rows * stride);
 }
 
-static void scan_row(struct pass *pass, struct piece *piece, size_t row, int thread) {
+static void scan_row(struct pass *pass, struct piece *piece, size_t row) {
     size_t bytes = dtype_info(pass->tensor->dtype)->bytes;
     for (size_t first = 0; first < pass->columns; first += RUN) {
         size_t count = pass->columns - first < RUN ? pass->columns - first : RUN;
-        const uint8_t *stored = pass->tensor->data + (row * pass->columns + first) * bytes;
-        if (pass->halves)
-            scan_run_halves(pass, piece, row, first, count, stored, pass->counts[thread]);
-        else
-            scan_run(pass, piece, row, first, count, stored);
+        scan_run(pass, piece, row, first, count, pass->tensor->data + (row * pass->columns + first) * bytes);
     }
     progress_add(pass->again ? NULL : pass->progress, pass->columns * bytes);
 }
@@ -185,14 +186,22 @@ static size_t piece_begin(const struct pass *pass, size_t index) {
     return begin < pass->rows ? begin : pass->rows;
 }
 
+static void scan_rows_halves(struct pass *pass, struct piece *piece, size_t begin, size_t end, int thread) {
+    for (size_t row = begin; row < end && !progress_cancelled(pass->progress); row += HALF_ROWS) {
+        size_t rows = end - row < HALF_ROWS ? end - row : HALF_ROWS;
+        scan_halves(pass, piece, row, rows, thread);
+        if ((row - begin) % BATCH == BATCH - HALF_ROWS || row + rows == end)
+            half_scan_empty(piece->squares, piece->batch, pass->columns);
+    }
+}
+
 static void scan_rows(struct pass *pass, size_t index, int thread) {
     struct piece *piece = &pass->pieces[index];
     size_t begin = piece_begin(pass, index), end = piece_begin(pass, index + 1);
-    for (size_t row = begin; row < end && !progress_cancelled(pass->progress); row++) {
-        scan_row(pass, piece, row, thread);
-        if (pass->halves && ((row - begin) % BATCH == BATCH - 1 || row + 1 == end))
-            empty_batch(piece, pass->columns);
-    }
+    if (pass->halves)
+        scan_rows_halves(pass, piece, begin, end, thread);
+    for (size_t row = begin; !pass->halves && row < end && !progress_cancelled(pass->progress); row++)
+        scan_row(pass, piece, row);
 }
 
 static void scan_piece(void *context, size_t begin, size_t end, int thread) {
