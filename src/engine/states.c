@@ -10,7 +10,9 @@
 static int open_unnamed(const char *folder, struct error *error) {
     char path[4096];
     if (folder == NULL)
-        folder = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
+        folder = getenv("TMPDIR");
+    if (folder == NULL || folder[0] == '\0')
+        folder = "/tmp";
     if (strlen(folder) + sizeof "/secateur-XXXXXX" > sizeof path) {
         (void)error_set(error, ERROR_FAILURE, "%.200s...: the name of the folder is too long", folder);
         return -1;
