@@ -6,10 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CONTINUED_INDENT 2 /* more than the line it goes on with */
+#define WIDTH_MINIMUM 12
+
+/* What stands in one row: a line, or a part of one that is wider than the screen. */
+struct piece {
+    size_t start, length;
+    size_t indent; /* beyond what its text has */
+    bool heading;
+};
+
 struct pages {
-    struct text text; /* lines, NUL between them */
-    size_t *lines;    /* offsets of those that pass the filter */
+    struct text text;     /* lines, NUL between them */
+    struct piece *pieces; /* of those that pass the filter */
     size_t count, capacity;
+    size_t width; /* lines are broken to it; 0: not known yet */
 };
 
 static struct text output_text;
@@ -53,6 +64,36 @@ static void add_commands(struct text *text) {
         text_add(text, "  %-10s %-32s %s\n", option->name, option->values, option->help);
 }
 
+/* Columns of a table stay where they are: only a line without two blanks in a row is broken. */
+static size_t piece_length(const char *rest, size_t width, bool prose) {
+    size_t length = strlen(rest), end = width;
+    if (!prose || width < WIDTH_MINIMUM || length <= width)
+        return length;
+    while (end > 0 && rest[end] != ' ')
+        end--;
+    return end > 0 ? end : strcspn(rest, " ");
+}
+
+static bool add_pieces(struct pages *pages, size_t start, struct error *error) {
+    const char *line = pages->text.data + start;
+    size_t indent = strspn(line, " "), done = 0;
+    size_t width = pages->width > indent + CONTINUED_INDENT ? pages->width - indent - CONTINUED_INDENT : 0;
+    bool prose = strlen(line) > pages->width && strstr(line + indent, "  ") == NULL;
+    do {
+        if (!memory_grow(&pages->pieces, &pages->capacity, pages->count, sizeof *pages->pieces, error))
+            return false;
+        size_t lead = done == 0 ? indent : 0;
+        size_t length = lead + piece_length(line + done + lead, width, prose);
+        pages->pieces[pages->count++] = (struct piece){.start = start + done,
+                                                       .length = length,
+                                                       .indent = done > 0 ? indent + CONTINUED_INDENT : 0,
+                                                       .heading = *line != '\0' && *line != ' '};
+        done += length;
+        done += strspn(line + done, " ");
+    } while (line[done] != '\0');
+    return true;
+}
+
 static bool split_lines(struct view *view, struct error *error) {
     struct pages *pages = view->state;
     char *data = pages->text.data;
@@ -60,15 +101,24 @@ static bool split_lines(struct view *view, struct error *error) {
     for (size_t start = 0; data && start < pages->text.length;) {
         size_t length = strcspn(data + start, "\n");
         data[start + length] = '\0';
-        if (view_matches(data + start, view->filter)) {
-            if (!memory_grow(&pages->lines, &pages->capacity, pages->count, sizeof *pages->lines, error))
-                return false;
-            pages->lines[pages->count++] = start;
-        }
+        if (view_matches(data + start, view->filter) && !add_pieces(pages, start, error))
+            return false;
         start += length + 1;
     }
     view->rows = pages->count;
     return true;
+}
+
+/* Lines are broken anew when the screen has another width. */
+static void fit_lines(struct view *view, int width) {
+    struct pages *pages = view->state;
+    if (pages->width == (size_t)width)
+        return;
+    pages->width = (size_t)width;
+    if (!split_lines(view, NULL))
+        view->rows = pages->count;
+    if (view->cursor >= view->rows)
+        view->cursor = view->rows > 0 ? view->rows - 1 : 0;
 }
 
 static bool refresh_help(struct view *view, struct error *error) {
@@ -91,7 +141,7 @@ static bool refresh_output(struct view *view, struct error *error) {
 static void close_pages(struct view *view) {
     struct pages *pages = view->state;
     text_free(&pages->text);
-    memory_free(pages->lines);
+    memory_free(pages->pieces);
 }
 
 static void close_output(struct view *view) {
@@ -99,18 +149,19 @@ static void close_output(struct view *view) {
     text_free(&output_text);
 }
 
-static const char *line_at(const struct view *view, size_t row) {
-    const struct pages *pages = view->state;
-    return pages->text.data + pages->lines[row];
+static void draw_piece(const struct pages *pages, struct canvas *canvas, int row, const struct piece *piece) {
+    int indent = (int)piece->indent;
+    canvas_format(canvas, row, 1 + indent, canvas->width - 1 - indent, piece->heading ? PAINT_TITLE : PAINT_TEXT,
+                  "%.*s", (int)piece->length, pages->text.data + piece->start);
 }
 
 static void draw(struct view *view, struct canvas *canvas) {
+    const struct pages *pages = view->state;
+    fit_lines(view, canvas->width - 1);
     view_scroll(view, canvas->height);
     for (int i = 0; i < canvas->height && view->top + (size_t)i < view->rows; i++) {
         size_t row = view->top + (size_t)i;
-        const char *line = line_at(view, row);
-        bool heading = *line && *line != ' ';
-        canvas_text(canvas, i, 1, canvas->width - 1, heading ? PAINT_TITLE : PAINT_TEXT, line);
+        draw_piece(pages, canvas, i, &pages->pieces[row]);
         if (row == view->cursor)
             canvas_select(canvas, i);
     }
@@ -120,9 +171,10 @@ static void draw(struct view *view, struct canvas *canvas) {
 }
 
 static bool row_text(struct view *view, size_t row, struct text *text) {
+    const struct pages *pages = view->state;
     if (row >= view->rows)
         return false;
-    text_add(text, "%s", line_at(view, row));
+    text_add_bytes(text, pages->text.data + pages->pieces[row].start, pages->pieces[row].length);
     return true;
 }
 
