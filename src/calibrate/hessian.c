@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "engine/gemm_bf16.h"
+#include "engine/vector.h"
 #include <cblas.h>
 #include <string.h>
 
@@ -101,6 +102,13 @@ static void make_product(float *product, const struct add_work *work, int64_t ro
                     product, width);
 }
 
+VECTOR_CLONES
+static void add_row(double *sum, const float *product, int64_t count) {
+    VECTOR_SIMD
+    for (int64_t j = 0; j < count; j++)
+        sum[j] += (double)product[j];
+}
+
 static void add_tiles(void *context, size_t begin, size_t end, int thread) {
     struct add_work *work = context;
     struct hessian *hessian = work->hessian;
@@ -113,9 +121,10 @@ static void add_tiles(void *context, size_t begin, size_t end, int thread) {
         make_product(product, work, row, column);
         double *sum = tile_at(hessian, row, column);
         int64_t width = edge(hessian, column);
-        for (int64_t i = 0; i < edge(hessian, row); i++)
-            for (int64_t j = row == column ? i : 0; j < width; j++)
-                sum[i * tile + j] += (double)product[i * width + j];
+        for (int64_t i = 0; i < edge(hessian, row); i++) {
+            int64_t first = row == column ? i : 0;
+            add_row(sum + i * tile + first, product + i * width + first, width - first);
+        }
     }
 }
 
