@@ -27,7 +27,7 @@ struct gathering {
     double cosine; /* Σ cos(block input, block output) over tokens */
     uint64_t cosine_tokens;
     uint64_t *expert_tokens; /* [experts] routed to each; NULL without experts */
-    double *expert_norm;     /* [experts] Σ over its tokens of gate × ‖expert output‖ (REAP); NULL without experts */
+    double *expert_norm; /* [experts] Σ over its tokens of gate × ‖expert output‖ (REAP); NULL without experts */
     float
         *last; /* [windows × hidden]: each window's last state after the block; owned by the caller; NULL: not wanted */
     float *packed; /* rows without padding */

@@ -1,4 +1,5 @@
-/* Products of bf16 numbers summed in f32 with AVX512_BF16. For gemm.c and gram.c. */
+/* Products of bf16 numbers summed in f32 with AVX512_BF16. For gemm.c and, by
+ * bf16_gram, calibrate/hessian.c. */
 #ifndef SECATEUR_GEMM_BF16_H
 #define SECATEUR_GEMM_BF16_H
 
@@ -31,8 +32,8 @@ void bf16_multiply(float *c, int64_t c_stride, const uint16_t *packed_tokens, co
                    int64_t tokens, int64_t lanes, int64_t inner, bool add);
 
 /* Adds to sum[rows × columns] (stride), rows and columns at most BF16_LANES, the product of two tiles of BF16_LANES
- * packed alike, each dot product made in f32. upper: only where column >= row. Not for padded rows: they are left out.
- */
+ * packed alike, each dot product made in f32. upper: only where column >= row. The padding of
+ * a narrow last tile is not added. */
 void bf16_gram(double *sum, int64_t stride, const uint16_t *left, const uint16_t *right, int64_t inner, int64_t rows,
                int64_t columns, bool upper);
 

@@ -27,17 +27,21 @@ static int open_unnamed(const char *folder, struct error *error) {
     return file;
 }
 
+static size_t window_bytes(const struct states *states) {
+    return states->window_floats * dtype_info(states->dtype)->bytes;
+}
+
 bool states_create(struct states *states, enum dtype dtype, size_t windows, size_t window_floats, uint64_t memory,
                    const char *folder, struct error *error) {
-    size_t window_bytes = window_floats * dtype_info(dtype)->bytes;
     *states = (struct states){.file = -1, .dtype = dtype, .window_floats = window_floats, .in_memory = windows};
-    if (memory > 0 && memory / window_bytes < windows)
-        states->in_memory = (size_t)(memory / window_bytes);
-    states->memory = memory_alloc_aligned(states->in_memory, window_bytes, error);
+    size_t bytes = window_bytes(states);
+    if (memory > 0 && memory / bytes < windows)
+        states->in_memory = (size_t)(memory / bytes);
+    states->memory = memory_alloc_aligned(states->in_memory, bytes, error);
     bool spills = states->in_memory < windows;
     bool ok = states->memory != NULL;
     if (ok && spills && dtype != DTYPE_F32)
-        ok = (states->staging = memory_alloc(1, window_bytes, error)) != NULL;
+        ok = (states->staging = memory_alloc(1, bytes, error)) != NULL;
     if (ok && spills)
         ok = (states->file = open_unnamed(folder, error)) >= 0;
     if (!ok)
@@ -79,10 +83,6 @@ static bool write_all(int file, const char *in, size_t bytes, off_t offset, stru
         bytes -= (size_t)put;
     }
     return true;
-}
-
-static size_t window_bytes(const struct states *states) {
-    return states->window_floats * dtype_info(states->dtype)->bytes;
 }
 
 static off_t file_offset(const struct states *states, size_t window) {

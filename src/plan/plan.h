@@ -80,7 +80,7 @@ struct plan_totals {
     double sparsity;                  /* pruned / prunable */
     uint64_t parameters, dense_bytes; /* of the whole model as it is stored */
     double compressed_bytes;          /* estimate: bitmap + kept weights where that is smaller */
-    double flops, dense_flops; /* operations per token, zeros skipped and not (plan/cost.h) */
+    double flops, dense_flops;        /* operations per token, zeros skipped and not (plan/cost.h) */
     uint64_t asked;                   /* weights that the budget asks to go; 0 without a budget */
     uint64_t step; /* the smallest change of `pruned` that unlocked matrices allow; 0 when none can move */
 };

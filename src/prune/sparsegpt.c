@@ -42,6 +42,10 @@ struct sweep {
     int64_t super;       /* where its superblock begins */
 };
 
+static int64_t larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -189,8 +193,9 @@ static void transpose(float *to, int64_t to_stride, const float *from, int64_t f
 /* Copies W₀ of the panel for rows [begin, end) from the matrix, transposed, into z. Padding rows become 0. */
 static void take_panel(const struct sweep *sweep, int64_t begin, int64_t end) {
     const float *matrix = sweep->layer->weights;
-    for (int64_t j = sweep->first; sweep->rows < end && j < sweep->end; j++)
-        memset(sweep->z + j * sweep->stride + sweep->rows, 0, (size_t)(end - sweep->rows) * sizeof(float));
+    int64_t padding = larger(begin, sweep->rows);
+    for (int64_t j = sweep->first; padding < end && j < sweep->end; j++)
+        memset(sweep->z + j * sweep->stride + padding, 0, (size_t)(end - padding) * sizeof(float));
     transpose(sweep->z + sweep->first * sweep->stride + begin, sweep->stride, matrix + begin * sweep->n + sweep->first,
               sweep->n, smaller(end, sweep->rows) - begin, sweep->end - sweep->first);
     if (!sweep->layer->options.reference || sweep->layer->factor->dead_count == 0)
@@ -220,7 +225,7 @@ static void score_rows(const struct sweep *sweep, int64_t begin, int64_t end) {
         VECTOR_SIMD
         for (int64_t i = begin; i < end; i++)
             scores[i] = weights[i] * diagonal * (weights[i] * diagonal);
-        for (int64_t i = sweep->rows; i < end; i++)
+        for (int64_t i = larger(begin, sweep->rows); i < end; i++)
             scores[i] = INFINITY;
     }
 }

@@ -60,7 +60,8 @@ static void prepare(struct pty *pty) {
 
 /* A whole run, as it stands when it is done. The target lies in the working folder: its name is in the title. */
 static void check_run(struct pty *pty, const char *look) {
-    const char *keys = ":prune " RUN_TARGET " force method=wanda compat=reference calibrate=" TEXT FEW "\r"; /* in f32 */
+    const char *keys =
+        ":prune " RUN_TARGET " force method=wanda compat=reference calibrate=" TEXT FEW "\r"; /* in f32 */
     pty_send(pty, keys);
     if (!pty_wait_text(pty, "results", LIMIT))
         fail_msg("the run does not end; the screen is\n%s", pty_text(pty, false));
