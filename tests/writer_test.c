@@ -3,12 +3,16 @@
 #include "base/text.h"
 #include "checkpoint/writer.h"
 #include "tests/golden.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -82,6 +86,47 @@ static void copies_are_identical(void **state) {
         checkpoint_close(source);
         memory_free(target);
     }
+}
+
+/* Stands in for the library's: a run that is armed ends at it as by a kill, without having renamed `dying_at`. */
+static const char *dying_at;
+
+int rename(const char *from, const char *to) {
+    if (dying_at != NULL && strcmp(to, dying_at) == 0)
+        _exit(9);
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+/* Killed when all is written and verified but for the name: the next run has nothing to do but give it. */
+static void a_run_killed_at_its_rename_resumes(void **state) {
+    (void)state;
+    struct checkpoint *source = open_golden("golden/qwen2");
+    char *target = target_path("out");
+    struct writer_settings settings = {.target = target, .fingerprint = "a", .dtype = DTYPE_COUNT};
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct writer *writer = writer_open(source, &settings, &error);
+        bool ready = writer != NULL && writer_finish(writer, NULL, &error);
+        dying_at = target;
+        (void)(ready && writer_commit(writer, &error));
+        _exit(1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+    assert_false(file_exists(target));
+    settings.resume = true;
+    struct writer *writer = writer_open(source, &settings, &error);
+    if (writer == NULL)
+        fail_msg("%s", error.text);
+    assert_int_equal(writer_resumed(writer), source->tensor_count);
+    finish_and_compare(writer, source, target);
+    char *journal = file_join(target, ".secateur-journal", &error);
+    assert_false(file_exists(journal));
+    memory_free(journal);
+    checkpoint_close(source);
+    memory_free(target);
 }
 
 /* Ends a run before every tensor in turn; each next run must find what the earlier ones finished. */
@@ -219,6 +264,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(copies_are_identical, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(runs_resume_at_every_tensor, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_run_killed_at_its_rename_resumes, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(full_disk_is_an_error, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(force_replaces_and_counts_zeros, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(targets_in_the_source_are_refused, make_folder, remove_folder),

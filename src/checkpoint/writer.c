@@ -416,10 +416,13 @@ bool writer_add_file(struct writer *writer, const char *name, const void *bytes,
     return ok;
 }
 
-static bool put_in_place(struct writer *writer, bool exists, struct error *error) {
-    if (!exists)
-        return file_rename(writer->partial, writer->target, error);
-    return file_exchange(writer->partial, writer->target, error) && file_remove_tree(writer->partial, error);
+/* The journal goes last: without it, a folder that is whole but for its name could not be taken up again. A kill
+ * between the two leaves it in the target, where nothing reads it. */
+static bool put_in_place(struct writer *writer, bool exists, const char *journal, struct error *error) {
+    bool named = exists ? file_exchange(writer->partial, writer->target, error)
+                        : file_rename(writer->partial, writer->target, error);
+    return named && file_remove_tree(journal, error) && file_sync_folder(writer->target, error) &&
+           (!exists || file_remove_tree(writer->partial, error));
 }
 
 bool writer_commit(struct writer *writer, struct error *error) {
@@ -428,9 +431,9 @@ bool writer_commit(struct writer *writer, struct error *error) {
         return error_set(error, ERROR_FAILURE, "%s was not finished and verified", writer->partial);
     if (!writer_check_existing(writer, &exists, error))
         return false;
-    char *journal = file_join(writer->partial, JOURNAL_NAME, error);
-    bool ok = journal != NULL && file_remove_tree(journal, error) && file_sync_folder(writer->partial, error) &&
-              put_in_place(writer, exists, error);
+    char *journal = file_join(writer->target, JOURNAL_NAME, error);
+    bool ok =
+        journal != NULL && file_sync_folder(writer->partial, error) && put_in_place(writer, exists, journal, error);
     memory_free(journal);
     return ok;
 }
