@@ -61,10 +61,11 @@ void *memory_alloc_aligned(size_t count, size_t size, struct error *error) {
     if (should_fail() || !memory_multiply(&bytes, count, size) || bytes > SIZE_MAX - MEMORY_HUGE)
         return refuse(count, size, error);
     size_t alignment = bytes >= 2 * MEMORY_HUGE ? MEMORY_HUGE : MEMORY_ALIGNMENT;
-    bytes = (bytes + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
-    void *memory = aligned_alloc(alignment, bytes > 0 ? bytes : MEMORY_ALIGNMENT);
+    void *memory = NULL; /* aligned_alloc wants whole multiples of the alignment */
+    if (posix_memalign(&memory, alignment, bytes > 0 ? bytes : 1) != 0)
+        return refuse(count, size, error);
     advise_huge(memory, bytes);
-    return memory != NULL ? memory : refuse(count, size, error);
+    return memory;
 }
 
 void *memory_resize(void *old, size_t count, size_t size, struct error *error) {

@@ -149,9 +149,9 @@ static bool write_calibration(struct workbench *workbench, const char *folder, b
     bool ok = true;
     for (size_t i = 0; ok && workbench->sensitivity != NULL && i < report_calibration_count; i++) {
         const struct report_calibration_table *made = &report_calibration_tables[i];
-        struct text table = {0};
         if (made->on_request && !channels)
             continue;
+        struct text table = {0};
         made->make(&table, workbench);
         ok = table.failed ? error_set(error, ERROR_MEMORY, "no memory for %s", made->file)
                           : write_table(folder, made->file, &table, error);
@@ -173,10 +173,10 @@ bool report_write(struct workbench *workbench, const struct plan *plan, const ch
     for (size_t i = 0; ok && i < sizeof tables / sizeof *tables; i++) {
         struct text table = {0};
         tables[i].make(&table, workbench, plan);
-        if (table.length == 0 && !table.failed)
-            continue; /* nothing of the kind was done */
-        ok = table.failed ? error_set(error, ERROR_MEMORY, "no memory for %s", tables[i].name)
-                          : write_table(folder, tables[i].name, &table, error);
+        if (table.failed)
+            ok = error_set(error, ERROR_MEMORY, "no memory for %s", tables[i].name);
+        else if (table.length > 0) /* else nothing of the kind was done */
+            ok = write_table(folder, tables[i].name, &table, error);
         text_free(&table);
     }
     return ok && write_calibration(workbench, folder, channels, error);
