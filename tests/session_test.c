@@ -196,11 +196,10 @@ static void the_log_makes_the_same_plan(void **state) {
     struct model *model = made_model_create(3, made_llama, 7, 0);
     struct workbench typed = bench(model, false);
     struct workbench start = bench(model, false);
-    for (int n = 0; n < 10000; n++) {
+    while (session_log_count(typed.session) < 10000) { /* what is refused is not logged */
         random_line(line, sizeof line);
         (void)type(&typed, line);
     }
-    assert_true(session_log_count(typed.session) > 3000);
     (void)snprintf(path, sizeof path, "%s/log", state_folder);
     assert_true(session_log_write(typed.session, path, &error));
     struct workbench replayed = bench(model, false);
