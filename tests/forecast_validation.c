@@ -19,19 +19,27 @@
 #define EVEN_TOLERANCE 0.05
 #define UNEVEN_TOLERANCE 0.10
 #define SHARE_TOLERANCE 0.10 /* of the change, where that is larger */
+/* Of a kind's plans inside the 90 % interval: 12 drawn with that chance leave fewer than 9 once in forty times. */
+#define LEAST_INSIDE 0.75
 
 struct trained {
     const char *name;
     int windows, length;
+    bool counts;
 };
-static const struct trained models[] = {{"stories260k", 16, 256}, {"sample", 16, 128}};
+/* llama-11m is under-trained: reported only. */
+static const struct trained models[] = {
+    {"stories260k", 16, 256, true}, {"sample", 16, 128, true}, {"llama-11m", 16, 128, false}};
 
 static bool failed;
 
-static void check(bool holds, const char *what, const char *model) {
+static void check(bool holds, const char *what, const char *name) {
+    bool counts = true;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        counts = strcmp(models[i].name, name) == 0 ? models[i].counts : counts;
     if (!holds) {
-        printf("FAILED: %s, %s\n", model, what);
-        failed = true;
+        printf("%s: %s, %s\n", counts ? "FAILED" : "not held", name, what);
+        failed = failed || counts;
     }
 }
 
@@ -145,7 +153,7 @@ static bool make_plan(struct plan *plan, struct target *targets, enum evenness k
 
 struct score {
     double error, allowed;
-    int plans;
+    int plans, inside; /* the interval */
 };
 
 static bool try_plan(struct score *score, struct workbench *workbench, struct probe *probe, struct target *targets,
@@ -159,6 +167,7 @@ static bool try_plan(struct score *score, struct workbench *workbench, struct pr
     score->error += fabs(forecast.change - change.change);
     score->allowed += fmax(tolerance, SHARE_TOLERANCE * change.change);
     score->plans++;
+    score->inside += change.change >= forecast.low && change.change <= forecast.high;
     printf("| %s | %.2f | %.3f | %.3f | %.3f to %.3f | %+.3f |\n", evenness_names[kind], level,
            exp(dense + change.change), forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high,
            forecast.change - change.change);
@@ -179,9 +188,10 @@ static bool check_forecasts(const char *model, struct workbench *workbench, stru
             ok = make_plan(workbench->plan, targets, (enum evenness)kind, level, &state) &&
                  try_plan(&score, workbench, probe, targets, (enum evenness)kind, level, error);
         }
-        printf("| **%s** | %d plans | | | allowed %.3f | mean %.3f |\n", evenness_names[kind], score.plans,
-               score.allowed / score.plans, score.error / score.plans);
+        printf("| **%s** | %d plans | | | %d inside, allowed %.3f | mean %.3f |\n", evenness_names[kind], score.plans,
+               score.inside, score.allowed / score.plans, score.error / score.plans);
         check(score.error <= score.allowed, evenness_names[kind], model);
+        check(score.inside >= LEAST_INSIDE * score.plans, "the 90 % interval", model);
     }
     memory_free(targets);
     return ok;

@@ -234,9 +234,10 @@ static void add_expert(struct text *text, struct workbench *workbench, const str
     const struct block_sensitivity *known =
         workbench->sensitivity ? &workbench->sensitivity->blocks[matrix->block] : NULL;
     double choices = 0;
-    for (int64_t e = 0; known && known->expert_tokens && e < workbench->model->architecture.experts.count; e++)
+    bool counted = known && known->expert_tokens;
+    for (int64_t e = 0; counted && e < workbench->model->architecture.experts.count; e++)
         choices += (double)known->expert_tokens[e];
-    if (choices > 0)
+    if (counted && choices > 0)
         text_add(text, "routed %.1f%% REAP %.3g  ", 100 * (double)known->expert_tokens[matrix->expert] / choices,
                  known->expert_norm[matrix->expert]);
     pthread_mutex_unlock(&workbench->mutex);

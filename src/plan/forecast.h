@@ -4,7 +4,11 @@
  * by how much the model's loss answers to it. c_m comes from cutting that matrix alone (:measure) where this was done,
  * else from the matrices of its role that were measured, else all are equal. The change of the mean negative
  * log-likelihood is read off anchors: plans whose change was measured, joined by straight lines in log(load),
- * log(change). */
+ * log(change), for uniform plans. An uneven plan lies off that line by its distance, the part of its load that a
+ * uniform plan has elsewhere: errors of the weights cancel between plans of the same proportions, but not here. Bias
+ * and spread per distance come from uneven plans that were measured; the nearest of these corrects a plan the more the
+ * nearer it is. The interval is as wide as the uniform anchors are from each other's line, and wider by the distance.
+ */
 #ifndef SECATEUR_FORECAST_H
 #define SECATEUR_FORECAST_H
 
@@ -18,6 +22,9 @@ struct forecast_anchor {
     double change;          /* of the mean negative log-likelihood per token, in nats */
     double deviation;       /* its standard error */
     uint64_t tokens;        /* it was measured on */
+    bool on_line;           /* uniform: the line goes through it */
+    double load;
+    double distance, residual; /* from the line's nearest plan; of log(change) from the line */
 };
 
 #define FORECAST_RATIOS 8 /* of a matrix: more loss points are left out */
@@ -36,9 +43,12 @@ struct forecaster {
     double *weights;  /* c_m, [matrix_count] */
     struct forecast_ratios *ratios; /* [matrix_count]: c_m by sparsity, where it was measured */
     uint64_t weights_of;            /* the sensitivity's revision that they were made from, + 1 */
-    double *loads;                  /* of the anchors, in rising order, with their changes */
+    double *loads;                  /* of the uniform anchors, in rising order, with their changes: the line */
     double *changes;
-    double spread; /* of log(change) about the line through the other anchors */
+    size_t line_count;
+    double *shares;       /* [1 + anchors][matrix_count] of the load: the last plan's, then the anchors' */
+    double spread;        /* of log(change) about the line through the other anchors */
+    double uneven_spread; /* of log(change), per distance */
 };
 
 struct forecast {
@@ -48,6 +58,7 @@ struct forecast {
     double load;
     double change, low, high; /* of the mean negative log-likelihood, with a 90 % interval */
     double perplexity, perplexity_low, perplexity_high;
+    double distance; /* the part of the load that lies elsewhere than in the most similar anchor, 0 to 1 */
     size_t measured; /* anchors that it rests on */
     bool estimated;  /* some errors are estimates without any measured point */
 };

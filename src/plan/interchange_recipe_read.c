@@ -71,7 +71,7 @@ static bool not_understood(const struct recipe *recipe, struct error *error) {
 
 /* Splits "key: value"; *value is "" for "key:". */
 static bool split_key(char **key, char **value, const struct recipe *recipe, struct error *error) {
-    *key = recipe->line + recipe->indent;
+    *key = *value = recipe->line + recipe->indent;
     char *colon = strchr(*key, ':');
     if (colon == NULL || (colon[1] != '\0' && colon[1] != ' ') || strchr("-[{&*!|>", **key) != NULL)
         return not_understood(recipe, error);
@@ -151,7 +151,7 @@ static bool take_dashes(struct words *words, size_t indent, struct recipe *recip
     while (recipe->line != NULL && recipe->indent >= indent && text_starts(recipe->line + recipe->indent, "- ")) {
         char *at = recipe->line + recipe->indent + 2;
         at += strspn(at, " ");
-        char *after;
+        char *after = at;
         if (!take_scalar(words, &after, at, "", recipe, error))
             return false;
         if (*after != '\0')

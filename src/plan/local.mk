@@ -6,7 +6,8 @@ libsecateur_a_SOURCES += \
   src/plan/count.c src/plan/count.h \
   src/plan/curve.c src/plan/curve.h \
   src/plan/findings.c src/plan/findings.h \
-  src/plan/forecast.c src/plan/forecast.h \
+  src/plan/forecast.c src/plan/forecast.h src/plan/forecast_state.h \
+  src/plan/forecast_anchors.c \
   src/plan/history.c \
   src/plan/interchange.c src/plan/interchange.h src/plan/interchange_state.h \
   src/plan/interchange_evopress.c \

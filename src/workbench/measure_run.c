@@ -1,7 +1,7 @@
 #include "workbench/measure_run.h"
 
 #include "base/memory.h"
-#include "plan/forecast.h"
+#include "plan/allocate.h"
 #include "plan/probe.h"
 #include "workbench/calibration_cache.h"
 #include "workbench/run_text.h"
@@ -12,6 +12,16 @@
 /* Sparsities of the uniform plans and of the matrices that are cut alone. */
 static const double plan_levels[] = {0.2, 0.3, 0.4, 0.5, 0.6, 0.7};
 static const double matrix_levels[] = {0.7, 0.85};
+/* Uneven plans tell what unevenness itself costs. */
+static const struct {
+    double level;
+    bool by_matrix;
+} uneven_plans[] = {{0.3, false}, {0.4, true}, {0.45, false}, {0.5, false}, {0.6, true}, {0.6, false}};
+/* Plans such as users make, once the matrices' losses are known. */
+static const double knapsack_levels[] = {0.5, 0.6, 0.7};
+#define KNAPSACK_LEVELS (sizeof knapsack_levels / sizeof *knapsack_levels)
+#define UNEVEN_PLANS (sizeof uneven_plans / sizeof *uneven_plans)
+#define UNEVEN_WIDTH 0.15 /* of sparsity, for block and role each */
 #define PLAN_LEVELS (sizeof plan_levels / sizeof *plan_levels)
 #define MATRIX_LEVELS (sizeof matrix_levels / sizeof *matrix_levels)
 
@@ -50,17 +60,41 @@ static void changed(struct measure_run *run) {
 
 /* ---- plans ---- */
 
-static bool set_uniform(struct plan *plan, double sparsity, const char *method, struct error *error) {
+static bool set_plan(struct plan *plan, const double *sparsities, const char *method, struct error *error) {
     const struct model *model = plan_model(plan);
     struct target target = plan_default_target();
-    target.sparsity = sparsity;
     (void)snprintf(target.method, sizeof target.method, "%s", method);
-    bool ok = plan_begin(plan, "uniform", error);
-    for (size_t i = 0; ok && i < model->matrix_count; i++)
+    bool ok = plan_begin(plan, "measure", error);
+    for (size_t i = 0; ok && i < model->matrix_count; i++) {
+        target.sparsity = sparsities[i];
         if (model->matrices[i].prunable)
             ok = plan_set(plan, i, &target, error);
+    }
     plan_end(plan);
     return ok;
+}
+
+static void fill_even(double *sparsities, const struct model *model, double level) {
+    for (size_t i = 0; i < model->matrix_count; i++)
+        sparsities[i] = level;
+}
+
+/* -1 to 1, evenly for successive n: multiples of the golden ratio. */
+static double scattered(size_t n) {
+    double turns = (double)(n + 1) * 0.61803398874989485;
+    return 2 * (turns - floor(turns)) - 1;
+}
+
+static void fill_uneven(double *sparsities, const struct model *model, size_t which) {
+    double level = uneven_plans[which].level;
+    for (size_t i = 0; i < model->matrix_count; i++) {
+        const struct matrix *matrix = &model->matrices[i];
+        size_t block = matrix->block < 0 ? 0 : (size_t)matrix->block;
+        double off = uneven_plans[which].by_matrix
+                         ? 2 * scattered(i + 7 * which)
+                         : scattered(block + 5 * which) + scattered((size_t)matrix->role + 3 * which);
+        sparsities[i] = fmin(fmax(level + UNEVEN_WIDTH * off, 0.05), 0.9);
+    }
 }
 
 static bool probe_anchor(struct measure_run *run, struct probe *probe, const struct plan *plan, const char *name,
@@ -83,17 +117,31 @@ static bool probe_anchor(struct measure_run *run, struct probe *probe, const str
     return ok;
 }
 
-static bool probe_uniform(struct measure_run *run, struct probe *probe, struct progress *progress,
-                          struct error *error) {
-    struct plan *plan = plan_create(run->workbench->model, error);
-    bool ok = plan != NULL;
+static bool probe_named(struct measure_run *run, struct probe *probe, struct plan *plan, const double *sparsities,
+                        const char *kind, double level, struct progress *progress, struct error *error) {
+    char name[48];
+    (void)snprintf(name, sizeof name, "%s %.0f %% %s", kind, 100 * level, run->settings.method);
+    job_stage(run->workbench->jobs, "%s", name);
+    return set_plan(plan, sparsities, run->settings.method, error) &&
+           probe_anchor(run, probe, plan, name, progress, error);
+}
+
+static bool probe_plans(struct measure_run *run, struct probe *probe, struct progress *progress, struct error *error) {
+    const struct model *model = run->workbench->model;
+    struct plan *plan = plan_create(model, error);
+    double *sparsities = plan != NULL ? memory_alloc(model->matrix_count, sizeof *sparsities, error) : NULL;
+    bool ok = sparsities != NULL;
     for (size_t i = 0; ok && i < PLAN_LEVELS; i++) {
-        char name[48];
-        (void)snprintf(name, sizeof name, "uniform %.0f %% %s", 100 * plan_levels[i], run->settings.method);
-        job_stage(run->workbench->jobs, "%s", name);
-        ok = set_uniform(plan, plan_levels[i], run->settings.method, error) &&
-             probe_anchor(run, probe, plan, name, progress, error);
+        fill_even(sparsities, model, plan_levels[i]);
+        ok = probe_named(run, probe, plan, sparsities, "uniform", plan_levels[i], progress, error);
     }
+    for (size_t i = 0; ok && i < UNEVEN_PLANS; i++) {
+        fill_uneven(sparsities, model, i);
+        ok = probe_named(run, probe, plan, sparsities,
+                         uneven_plans[i].by_matrix ? "uneven by matrix" : "uneven by block and role",
+                         uneven_plans[i].level, progress, error);
+    }
+    memory_free(sparsities);
     plan_free(plan);
     return ok;
 }
@@ -195,11 +243,43 @@ static bool probe_slopes(struct measure_run *run, struct probe *probe, struct pr
     return ok;
 }
 
+/* ---- plans for a reason ---- */
+
+static bool allocate_knapsack(struct measure_run *run, struct plan *plan, double *sparsities, double level,
+                              struct error *error) {
+    struct workbench *workbench = run->workbench;
+    struct allocation given = {.plan = plan,
+                               .sensitivity = workbench->sensitivity,
+                               .forecaster = workbench->forecaster,
+                               .budget = level,
+                               .parameter = NAN};
+    (void)pthread_mutex_lock(&workbench->mutex);
+    bool ok = allocate(strategy_find("knapsack"), &given, NULL, 0, error);
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    for (size_t i = 0; ok && i < workbench->model->matrix_count; i++)
+        sparsities[i] = plan_target(plan, i)->sparsity;
+    return ok;
+}
+
+static bool probe_knapsack(struct measure_run *run, struct probe *probe, struct progress *progress,
+                           struct error *error) {
+    const struct model *model = run->workbench->model;
+    struct plan *plan = plan_create(model, error);
+    double *sparsities = plan != NULL ? memory_alloc(model->matrix_count, sizeof *sparsities, error) : NULL;
+    bool ok = sparsities != NULL;
+    for (size_t i = 0; ok && i < KNAPSACK_LEVELS; i++)
+        ok = allocate_knapsack(run, plan, sparsities, knapsack_levels[i], error) &&
+             probe_named(run, probe, plan, sparsities, "knapsack", knapsack_levels[i], progress, error);
+    memory_free(sparsities);
+    plan_free(plan);
+    return ok;
+}
+
 /* ---- all ---- */
 
 static void set_total(const struct measure_run *run, const struct probe *probe, struct progress *progress) {
     const struct model *model = run->workbench->model;
-    uint64_t total = (2 + PLAN_LEVELS) * probe_plan_work(probe);
+    uint64_t total = (2 + PLAN_LEVELS + UNEVEN_PLANS + KNAPSACK_LEVELS) * probe_plan_work(probe);
     for (size_t i = 0; i < run->settings.count; i++)
         total += MATRIX_LEVELS * probe_matrix_work(probe, model->matrices[run->settings.matrices[i]].block);
     if (run->settings.around > 0)
@@ -231,8 +311,8 @@ bool measure_run_work(struct measure_run *run, struct progress *progress, struct
                       run->settings.compute, progress, error))
         return false;
     set_total(run, &probe, progress);
-    bool ok = probe_uniform(run, &probe, progress, error) && probe_each(run, &probe, progress, error) &&
-              probe_slopes(run, &probe, progress, error);
+    bool ok = probe_plans(run, &probe, progress, error) && probe_each(run, &probe, progress, error) &&
+              probe_slopes(run, &probe, progress, error) && probe_knapsack(run, &probe, progress, error);
     probe_free(&probe);
     ok = ok && calibration_cache_save(workbench, error);
     if (!ok && error->code == ERROR_CANCELLED)

@@ -22,7 +22,7 @@ static const struct {
     const char *keys, *shows;
 } preparation[] = {
     {":calibrate " TEXT FEW EXACT, "calibrated on"},
-    {":measure " TEXT FEW "\r", "perplexity"},
+    {":measure " TEXT FEW "\r", "measured: "}, /* the forecast shows while it goes on */
     {":eval " TEXT FEW EXACT, "output"},
     {":view overview\r:snapshot save dense\r", ""},
     {":set all 60\r:snapshot save uniform\r", "60.00"},
