@@ -270,9 +270,13 @@ int main(void) {
     struct CMUnitTest tests[128] = {0};
     if (golden_folder() == NULL)
         return GOLDEN_SKIPPED;
-    size_t count = list_families(tests, 120);
+    size_t families = list_families(tests, 120);
+    size_t count = families;
     for (size_t i = 0; i < sizeof trained / sizeof *trained; i++)
         tests[count++] = (struct CMUnitTest){
             .name = trained[i][0], .test_func = test_trained, .initial_state = (void *)(uintptr_t)trained[i]};
-    return _cmocka_run_group_tests("engine_golden", tests, count, NULL, NULL);
+    int failures = _cmocka_run_group_tests("engine_golden", tests, count, NULL, NULL);
+    for (size_t i = 0; i < families; i++)
+        memory_free(tests[i].initial_state);
+    return failures;
 }
