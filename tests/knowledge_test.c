@@ -34,6 +34,13 @@ static struct sensitivity *make_sensitivity(const struct model *model) {
     return sensitivity;
 }
 
+static bool add_anchor(struct forecaster *forecaster, const char *name, const struct plan *plan, double change,
+                       double deviation) {
+    struct forecast_anchor anchor = {.change = change, .deviation = deviation, .tokens = 100, .text = 5};
+    (void)snprintf(anchor.name, sizeof anchor.name, "%s", name);
+    return forecaster_add(forecaster, &anchor, plan, NULL);
+}
+
 static void add_knowledge(struct sensitivity *sensitivity, struct forecaster *forecaster) {
     struct error error = {0};
     struct measured_point point = {.method = "wanda", .pattern = {PATTERN_ROW, 0, 0}, .sparsity = 0.6, .error = 0.3};
@@ -41,12 +48,12 @@ static void add_knowledge(struct sensitivity *sensitivity, struct forecaster *fo
     struct plan *plan = plan_create(sensitivity->model, &error);
     assert_true(sensitivity_add_point(sensitivity, 1, &point, &error));
     assert_true(sensitivity_add_loss(sensitivity, 1, &loss, &error));
-    struct slope_point slope = {"wanda", 0.6, 0.1, 0.9, 1, 1.2};
+    struct slope_point slope = {"wanda", 0.6, 0.1, 0.9, 1, 1.2, 5};
     assert_true(sensitivity_add_slope(sensitivity, 1, &slope, &error));
     slope.base = 0.7;
     assert_true(sensitivity_add_slope(sensitivity, 1, &slope, &error));
-    assert_true(forecaster_add(forecaster, "nothing", plan, 0.5, 0.1, 100, &error));
-    assert_true(forecaster_add(forecaster, "nothing again", plan, 0.25, 0.1, 100, &error));
+    assert_true(add_anchor(forecaster, "nothing", plan, 0.5, 0.1));
+    assert_true(add_anchor(forecaster, "nothing again", plan, 0.25, 0.1));
     assert_int_equal(forecaster->anchor_count, 1); /* the same plan: measured again */
     plan_free(plan);
 }
@@ -176,11 +183,11 @@ static void uneven_plans_are_forecast_from_uneven_plans(void **state) {
     struct plan *plan = plan_create(model, &error);
     for (int i = 2; i < 8; i++) {
         fill(plan, 0.1 * i, 0);
-        assert_true(forecaster_add(forecaster, "uniform", plan, 0.01 * i * i, 0.001, 100, &error));
+        assert_true(add_anchor(forecaster, "uniform", plan, 0.01 * i * i, 0.001));
     }
     fill(plan, 0.5, 0.2);
     forecast_plan(&far, NULL, forecaster, plan);
-    assert_true(forecaster_add(forecaster, "uneven", plan, 2 * far.change, 0.001, 100, &error));
+    assert_true(add_anchor(forecaster, "uneven", plan, 2 * far.change, 0.001));
     forecast_plan(&uneven, NULL, forecaster, plan);
     assert_true(fabs(uneven.change / (2 * far.change) - 1) < 1e-9);
     assert_true(uneven.distance < 1e-9 && far.distance > 0.1);

@@ -228,8 +228,8 @@ tests_interchange_formats_test_SOURCES = tests/interchange_formats_test.c
 tests_interchange_formats_test_LDADD = tests/libmade.a $(unit_libs)
 TESTS += tests/interchange_formats_test
 endif
-EXTRA_DIST += tests/search_test.sh tests/tables/strategies.sh tests/tables/range.sh tests/results/strategies.md tests/results/strategies.csv
-TESTS += tests/search_test.sh
+EXTRA_DIST += tests/calibrate_resume_test.sh tests/search_test.sh tests/tables/strategies.sh tests/tables/range.sh tests/results/strategies.md tests/results/strategies.csv
+TESTS += tests/search_test.sh tests/calibrate_resume_test.sh
 EXTRA_DIST += tests/budget_units_test.sh
 TESTS += tests/budget_units_test.sh
 EXTRA_PROGRAMS += tests/tables/paired

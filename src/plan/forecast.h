@@ -21,7 +21,7 @@ struct forecast_anchor {
     struct target *targets; /* [matrix_count], owned */
     double change;          /* of the mean negative log-likelihood per token, in nats */
     double deviation;       /* its standard error */
-    uint64_t tokens;        /* it was measured on */
+    uint64_t tokens, text;  /* it was measured on, with the hash of the windows */
     bool on_line;           /* uniform: the line goes through it */
     double load;
     double distance, residual; /* from the line's nearest plan; of log(change) from the line */
@@ -69,9 +69,13 @@ void forecaster_free(struct forecaster *forecaster);
 /* Room for `count` anchors in all. */
 bool forecaster_reserve(struct forecaster *forecaster, size_t count, struct error *error);
 
-/* Records a measured plan, in place of an earlier measurement of the same. Its targets are copied. */
-bool forecaster_add(struct forecaster *forecaster, const char *name, const struct plan *plan, double change,
-                    double deviation, uint64_t tokens, struct error *error);
+/* Records a measured plan, in place of an earlier measurement of the same: `measured` gives all but the targets, which
+ * are the plan's. */
+bool forecaster_add(struct forecaster *forecaster, const struct forecast_anchor *measured, const struct plan *plan,
+                    struct error *error);
+
+/* Whether this plan has been measured on this text. */
+bool forecaster_has(const struct forecaster *forecaster, const struct plan *plan, uint64_t text);
 
 /* block_errors: [block_count] sums over each block's matrices, or NULL. Takes well under a millisecond per hundred
  * matrices. */

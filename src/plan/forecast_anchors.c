@@ -62,11 +62,10 @@ static size_t place_of_plan(const struct forecaster *forecaster, const struct pl
     return forecaster->anchor_count;
 }
 
-bool forecaster_add(struct forecaster *forecaster, const char *name, const struct plan *plan, double change,
-                    double deviation, uint64_t tokens, struct error *error) {
-    struct forecast_anchor anchor = {.change = change, .deviation = deviation, .tokens = tokens};
+bool forecaster_add(struct forecaster *forecaster, const struct forecast_anchor *measured, const struct plan *plan,
+                    struct error *error) {
+    struct forecast_anchor anchor = *measured;
     size_t place = place_of_plan(forecaster, plan);
-    (void)snprintf(anchor.name, sizeof anchor.name, "%s", name);
     if ((place == forecaster->anchor_count && !forecaster_reserve(forecaster, place + 1, error)) ||
         !copy_targets(&anchor, plan, forecaster->sensitivity->model->matrix_count, error))
         return false;
@@ -77,6 +76,11 @@ bool forecaster_add(struct forecaster *forecaster, const char *name, const struc
     forecaster->anchors[place] = anchor;
     forecaster->weights_of = 0;
     return true;
+}
+
+bool forecaster_has(const struct forecaster *forecaster, const struct plan *plan, uint64_t text) {
+    size_t place = place_of_plan(forecaster, plan);
+    return place < forecaster->anchor_count && forecaster->anchors[place].text == text;
 }
 
 /* ---- the line through the uniform plans ---- */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-static const char magic[24] = "secateur calibration 2\n";
+static const char magic[24] = "secateur calibration 3\n";
 
 /* One walk over all fields serves both directions. */
 struct archive {
@@ -195,6 +195,7 @@ static void pass_anchor(struct archive *archive, struct forecaster *forecaster, 
     PASS(archive, anchor->change);
     PASS(archive, anchor->deviation);
     PASS(archive, anchor->tokens);
+    PASS(archive, anchor->text);
     for (size_t i = 0; !archive->failed && i < matrices; i++)
         pass_target(archive, &anchor->targets[i]);
 }

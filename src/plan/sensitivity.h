@@ -25,6 +25,7 @@ struct loss_point {
     double sparsity;
     double change;    /* of the mean negative log-likelihood per token when only this matrix is cut, in nats */
     double deviation; /* standard error of it */
+    uint64_t text;    /* hash of the windows that it was measured on */
 };
 
 /* What the whole model loses around the plan that cuts all matrices to `base`: with this one at base - step, base and
@@ -34,6 +35,7 @@ struct slope_point {
     char method[24];
     double base, step;
     double below, level, above;
+    uint64_t text; /* as above */
 };
 
 struct matrix_sensitivity {

@@ -223,6 +223,7 @@ static bool publish_block(struct calibrate_run *run, struct findings *findings, 
     memory_free(distances);
     job_changed(workbench->jobs);
     run->finished++;
+    calibration_cache_keep(workbench);
     return true;
 }
 
@@ -357,7 +358,7 @@ static void take_earlier(struct calibrate_run *run, bool *all) {
         text_add(&run->said, "calibrated before on %s: loaded from the cache (fresh runs it again)\n",
                  workbench->sensitivity->source);
     else
-        job_log(workbench->jobs, "%zu of %zu blocks were calibrated before: going on behind them", known, blocks);
+        text_add(&run->said, "%zu of %zu blocks were calibrated before: went on behind them\n", known, blocks);
 }
 
 /* ---- more text ---- */

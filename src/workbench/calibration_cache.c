@@ -58,6 +58,14 @@ bool calibration_cache_save(struct workbench *workbench, struct error *error) {
     return ok;
 }
 
+void calibration_cache_keep(struct workbench *workbench) {
+    struct error error = {0};
+    if (progress_clock() - workbench->cache_kept < 1)
+        return;
+    (void)calibration_cache_save(workbench, &error);
+    workbench->cache_kept = progress_clock();
+}
+
 static bool load_path(struct workbench *workbench, const char *path) {
     struct error error = {0};
     struct sensitivity *sensitivity;

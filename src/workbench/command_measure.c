@@ -78,6 +78,9 @@ static void finished(void *context, bool ok, const struct error *error) {
         text_add(&run->workbench->results,
                  "measured: %zu plans, %zu cuts of single matrices and %zu slopes on %llu tokens\n", run->plans,
                  run->losses, run->slopes, (unsigned long long)run->corpus.windows * run->corpus.length);
+    if (ok && run->known_plans + run->known_matrices > 0)
+        text_add(&run->workbench->results, "%zu plans and %zu matrices of these were measured before\n",
+                 run->known_plans, run->known_matrices);
     measure_run_free(run);
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* Sparsities of the uniform plans and of the matrices that are cut alone. */
 static const double plan_levels[] = {0.2, 0.3, 0.4, 0.5, 0.6, 0.7};
@@ -56,6 +57,7 @@ static void changed(struct measure_run *run) {
     run->workbench->knowledge++;
     (void)pthread_mutex_unlock(&run->workbench->mutex);
     job_changed(run->workbench->jobs);
+    calibration_cache_keep(run->workbench);
 }
 
 /* ---- plans ---- */
@@ -100,8 +102,15 @@ static void fill_uneven(double *sparsities, const struct model *model, size_t wh
 static bool probe_anchor(struct measure_run *run, struct probe *probe, const struct plan *plan, const char *name,
                          struct progress *progress, struct error *error) {
     struct workbench *workbench = run->workbench;
+    struct forecast_anchor anchor = {.tokens = probe_tokens(probe), .text = run->text};
     struct probe_change change;
     size_t count = workbench->model->matrix_count;
+    (void)snprintf(anchor.name, sizeof anchor.name, "%s", name);
+    if (forecaster_has(workbench->forecaster, plan, run->text)) {
+        progress_add(progress, probe_plan_work(probe));
+        run->plans++;
+        return true;
+    }
     struct target *targets = memory_alloc(count, sizeof *targets, error);
     for (size_t i = 0; targets != NULL && i < count; i++)
         targets[i] = *plan_target(plan, i);
@@ -111,7 +120,9 @@ static bool probe_anchor(struct measure_run *run, struct probe *probe, const str
         return false;
     (void)pthread_mutex_lock(&workbench->mutex);
     workbench->forecaster->dense_nll = probe_dense(probe);
-    ok = forecaster_add(workbench->forecaster, name, plan, change.change, change.deviation, probe_tokens(probe), error);
+    anchor.change = change.change;
+    anchor.deviation = change.deviation;
+    ok = forecaster_add(workbench->forecaster, &anchor, plan, error);
     changed(run);
     run->plans++;
     return ok;
@@ -148,15 +159,46 @@ static bool probe_plans(struct measure_run *run, struct probe *probe, struct pro
 
 /* ---- matrices ---- */
 
+/* What a run on the same text has found, killed or cancelled before its end, is not measured again. */
+static bool loss_is_known(const struct measure_run *run, size_t matrix, double sparsity) {
+    const struct matrix_sensitivity *known = &run->workbench->sensitivity->matrices[matrix];
+    for (size_t i = 0; i < known->loss_count; i++)
+        if (known->losses[i].text == run->text && known->losses[i].sparsity == sparsity &&
+            strcmp(known->losses[i].method, run->settings.method) == 0)
+            return true;
+    return false;
+}
+
+static bool matrix_is_known(const struct measure_run *run, size_t matrix) {
+    bool known = true;
+    for (size_t level = 0; level < MATRIX_LEVELS; level++)
+        known = known && loss_is_known(run, matrix, matrix_levels[level]);
+    return known;
+}
+
+static bool slope_is_known(const struct measure_run *run, size_t matrix) {
+    const struct matrix_sensitivity *known = &run->workbench->sensitivity->matrices[matrix];
+    for (size_t i = 0; i < known->slope_count; i++)
+        if (known->slopes[i].text == run->text && known->slopes[i].base == run->settings.around &&
+            strcmp(known->slopes[i].method, run->settings.method) == 0)
+            return true;
+    return false;
+}
+
 static bool probe_level(struct measure_run *run, struct probe *probe, size_t matrix, double sparsity,
                         struct progress *progress, struct error *error) {
     struct workbench *workbench = run->workbench;
     struct target target = plan_default_target();
     struct probe_change change;
-    struct loss_point point = {.sparsity = sparsity};
+    struct loss_point point = {.sparsity = sparsity, .text = run->text};
     target.sparsity = sparsity;
     (void)snprintf(target.method, sizeof target.method, "%s", run->settings.method);
     (void)snprintf(point.method, sizeof point.method, "%s", run->settings.method);
+    if (loss_is_known(run, matrix, sparsity)) {
+        progress_add(progress, probe_matrix_work(probe, workbench->model->matrices[matrix].block));
+        run->losses++;
+        return true;
+    }
     if (!probe_matrix(&change, probe, matrix, &target, progress, error))
         return false;
     point.change = change.change;
@@ -176,7 +218,7 @@ static bool probe_each(struct measure_run *run, struct probe *probe, struct prog
         if (!run->workbench->sensitivity->matrices[matrix].known)
             continue;
         job_stage(run->workbench->jobs, "%s alone", model->matrices[matrix].name);
-        ok = probe_seek(probe, model->matrices[matrix].block, progress, error);
+        ok = matrix_is_known(run, matrix) || probe_seek(probe, model->matrices[matrix].block, progress, error);
         for (size_t level = 0; ok && level < MATRIX_LEVELS; level++)
             ok = probe_level(run, probe, matrix, matrix_levels[level], progress, error);
     }
@@ -210,10 +252,15 @@ static bool probe_at(struct measure_run *run, double *level, struct probe *probe
 static bool probe_slope(struct measure_run *run, struct probe *probe, struct target *targets, size_t matrix,
                         double level, struct progress *progress, struct error *error) {
     struct workbench *workbench = run->workbench;
-    struct slope_point point = {.base = run->settings.around, .level = level};
+    struct slope_point point = {.base = run->settings.around, .level = level, .text = run->text};
     double density = 1 - point.base;
     point.step = fmin(SLOPE_STEP, fmin(SLOPE_FACTOR * density * density, point.base / 2));
     (void)snprintf(point.method, sizeof point.method, "%s", run->settings.method);
+    if (slope_is_known(run, matrix)) {
+        progress_add(progress, 2 * probe_plan_work(probe));
+        run->slopes++;
+        return true;
+    }
     job_stage(workbench->jobs, "%s around %.4g %%", workbench->model->matrices[matrix].name, 100 * point.base);
     if (!probe_at(run, &point.below, probe, targets, matrix, point.base - point.step, progress, error) ||
         !probe_at(run, &point.above, probe, targets, matrix, point.base + point.step, progress, error))
@@ -287,6 +334,14 @@ static void set_total(const struct measure_run *run, const struct probe *probe, 
     atomic_store(&progress->total, total);
 }
 
+static void count_known(struct measure_run *run) {
+    const struct forecaster *forecaster = run->workbench->forecaster;
+    for (size_t i = 0; i < forecaster->anchor_count; i++)
+        run->known_plans += forecaster->anchors[i].text == run->text;
+    for (size_t i = 0; i < run->settings.count; i++)
+        run->known_matrices += matrix_is_known(run, run->settings.matrices[i]);
+}
+
 static bool check_memory(const struct measure_run *run, struct error *error) {
     char need[TEXT_NUMBER_SIZE];
     char have[TEXT_NUMBER_SIZE];
@@ -306,17 +361,25 @@ bool measure_run_work(struct measure_run *run, struct progress *progress, struct
     if (!run_text_open(&run->corpus, workbench->model, run->settings.source, &run->settings.corpus, error) ||
         !check_memory(run, error))
         return false;
+    const uint64_t windows[] = {run->corpus.hash, run->corpus.windows, run->corpus.length, run->settings.compute};
+    run->text = XXH3_64bits(windows, sizeof windows);
     job_stage(workbench->jobs, "the dense model");
     if (!probe_create(&probe, workbench->sensitivity, run->corpus.ids, run->corpus.windows, run->corpus.length,
                       run->settings.compute, progress, error))
         return false;
     set_total(run, &probe, progress);
+    count_known(run);
     bool ok = probe_plans(run, &probe, progress, error) && probe_each(run, &probe, progress, error) &&
               probe_slopes(run, &probe, progress, error) && probe_knapsack(run, &probe, progress, error);
     probe_free(&probe);
-    ok = ok && calibration_cache_save(workbench, error);
-    if (!ok && error->code == ERROR_CANCELLED)
-        (void)error_set(error, ERROR_CANCELLED, "cancelled: %zu plans and %zu cuts of single matrices are measured",
+    if (ok)
+        return calibration_cache_save(workbench, error);
+    struct error unkept = {0};
+    (void)calibration_cache_save(workbench, &unkept);
+    if (error->code == ERROR_CANCELLED)
+        (void)error_set(error, ERROR_CANCELLED,
+                        "cancelled: %zu plans and %zu cuts of single matrices are measured; the same command goes on "
+                        "behind them",
                         run->plans, run->losses);
-    return ok;
+    return false;
 }

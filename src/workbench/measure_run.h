@@ -22,7 +22,9 @@ struct measure_run {
     struct workbench *workbench;
     struct measure_settings settings; /* owned */
     struct corpus corpus;
-    size_t plans, losses, slopes; /* measured so far */
+    uint64_t text;                      /* hash of the windows that it measures on */
+    size_t plans, losses, slopes;       /* measured so far */
+    size_t known_plans, known_matrices; /* by an earlier run on the same text: not measured again */
 };
 
 /* Takes over what settings own, on failure too. */

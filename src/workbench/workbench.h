@@ -46,6 +46,7 @@ struct workbench {
     struct text
         results; /* what ended jobs have to say to the user, line by line: the screen shows it, scripts print it */
     struct text prune_table; /* prune.csv of the last finished run */
+    double cache_kept;       /* progress_clock when the calibration was last kept; the worker's */
     bool quit;
 };
 

@@ -42,4 +42,4 @@ tests_keymap_test_SOURCES = tests/keymap_test.c
 tests_keymap_test_LDADD = libviews.a libsecateur.a $(CMOCKA_LIBS) $(screen_libs) $(engine_libs)
 TESTS += tests/keymap_test
 endif
-EXTRA_DIST += tests/screens tests/term/monkey_test.sh
+EXTRA_DIST += tests/screens tests/term/monkey_test.sh tests/term/lsan.supp

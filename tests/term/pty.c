@@ -85,7 +85,8 @@ bool pty_start(struct pty *pty, const char *home, int rows, int columns, const c
     (void)snprintf(home_text, sizeof home_text, "HOME=%s", home);
     all[count++] = home_text;
     all[count++] = (char *)(uintptr_t) "PATH=/usr/bin:/bin";
-    for (size_t i = 0; environment[i] && count < 30; i++)
+    all[count++] = (char *)(uintptr_t) "LSAN_OPTIONS=suppressions=" ABS_TOP_SRCDIR "/tests/term/lsan.supp";
+    for (size_t i = 0; environment[i] && count < 29; i++)
         all[count++] = (char *)(uintptr_t)environment[i];
     char sanitizer[512];
     if (getenv("ASAN_OPTIONS")) { /* where a sanitized build is to write what it finds */
