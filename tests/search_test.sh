@@ -30,6 +30,46 @@ says 'at first (uniform)'
 search plan fourth
 says 'at first (the plan)'
 
+# A method that needs full Hessians keeps those of all blocks, where memory allows.
+run 0 search-plan "$sample" "$text" --calibrate "$text" --method sparsegpt --from uniform --sparsity 60% --windows 8 --length 64 \
+    --generations 2 --offspring 4 -o "$scratch/sparsegpt.csv"
+says 'at first (uniform)'
+run 0 search-plan "$sample" "$text" --calibrate "$text" --method wanda --from uniform --sparsity 60% --windows 8 --length 64 \
+    --generations 0 -o "$scratch/wanda.csv"
+first_of() { awk '/KL to the dense model/ { for (i = 1; i <= NF; i++) if ($i == "model") print $(i + 2) + 0 }' "$1"; }
+wanda=$(first_of "$scratch/out")
+run 0 search-plan "$sample" "$text" --calibrate "$text" --method sparsegpt --from uniform --sparsity 60% --windows 8 --length 64 \
+    --generations 0 -o "$scratch/uniform.csv"
+awk -v a="$(first_of "$scratch/out")" -v b="$wanda" 'BEGIN { exit !(a > 0 && a < b) }' || fail "sparsegpt does not repair: $wanda"
+
+# Stopped on its way it keeps the best so far, and goes on from there.
+cat >"$scratch/script" <<END
+calibrate $text windows=4
+search-plan $text sparsity=50% from=uniform windows=8 length=64 generations=100000 seed=7 out=$scratch/stopped.csv
+END
+"$SECATEUR" --script "$scratch/script" "$sample" >"$scratch/out" 2>"$scratch/err" </dev/null &
+child=$!
+sleep 6
+kill -TERM $child
+wait $child
+status=$?
+[ "$status" = 143 ] || fail "stopped: status $status, $(cat "$scratch/err")"
+[ -f "$scratch/stopped.csv" ] || fail "stopped: no plan was kept"
+cat >"$scratch/script" <<END
+calibrate $text windows=4
+load $scratch/stopped.csv
+search-plan $text from=plan windows=8 length=64 generations=0 seed=7
+END
+run 0 --script "$scratch/script" "$sample"
+says 'at first (the plan)'
+says '50.00 %'
+went_on=$(first_of "$scratch/out")
+cat >"$scratch/script" <<END
+calibrate $text windows=4
+search-plan $text sparsity=50% from=uniform windows=8 length=64 generations=0 seed=7
+END
+run 0 --script "$scratch/script" "$sample"
+awk -v a="$went_on" -v b="$(first_of "$scratch/out")" 'BEGIN { exit !(a > 0 && a < b) }' || fail "what was stopped is not what goes on: $went_on"
 
 # ATP finds its one number by measuring; without generations its plan is the result: sparsity rises by a constant.
 run 0 search-plan "$sample" "$text" --calibrate "$text" --from atp --sparsity 50% --windows 4 --length 64 --generations 0 -o "$scratch/atp.csv"

@@ -32,6 +32,7 @@ libsecateur_a_SOURCES += \
   src/workbench/imatrix_source.c src/workbench/imatrix_source.h \
   src/workbench/invocation.c src/workbench/invocation.h \
   src/workbench/job.c src/workbench/job.h \
+  src/workbench/kept_hessians.c src/workbench/kept_hessians.h \
   src/workbench/knowledge.c src/workbench/knowledge.h \
   src/workbench/manual.c src/workbench/manual.h \
   src/workbench/measure_run.c src/workbench/measure_run.h \

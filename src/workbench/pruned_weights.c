@@ -16,6 +16,7 @@ struct entry {
 struct pruned_weights {
     const struct model *model;
     const struct sensitivity *sensitivity;
+    struct kept_hessians *kept; /* NULL: none */
     char method[PLAN_METHOD_SIZE];
     struct target *targets; /* [matrix_count], resolved */
     struct entry *entries;
@@ -54,7 +55,8 @@ static bool prune_values(const struct pruned_weights *weights, float *values, si
     struct method_chain chain;
     if (!method_parse(&chain, target->method, error))
         return false;
-    if (method_needs(&chain) != METHOD_NEEDS_NOTHING && (known == NULL || known->tokens == 0))
+    enum method_need needs = method_needs(&chain);
+    if (needs == METHOD_NEEDS_DIAGONAL && (known == NULL || known->tokens == 0))
         return error_set(error, ERROR_USAGE, "%s: %s needs activations; calibrate first", matrix->name, target->method);
     struct input_statistics input = {.columns = matrix->columns};
     if (known != NULL) {
@@ -70,7 +72,14 @@ static bool prune_values(const struct pruned_weights *weights, float *values, si
                           .pattern = target->pattern,
                           .sparsity = target->sparsity};
     matrix_read(values, matrix, 0, matrix->rows);
-    return method_run(&layer, &chain, NULL, error);
+    if (needs != METHOD_NEEDS_HESSIAN)
+        return method_run(&layer, &chain, NULL, error);
+    kept_hessians_fill(weights->kept, &layer, index);
+    if (layer.input == NULL && !method_parse(&chain, "magnitude", error)) /* as a run cuts what no token reaches */
+        return false;
+    bool ok = method_run(&layer, &chain, NULL, error);
+    kept_hessians_keep(weights->kept, &layer, index);
+    return ok;
 }
 
 static const float *make_entry(struct pruned_weights *weights, size_t index, struct error *error) {
@@ -146,6 +155,10 @@ void pruned_weights_free(struct pruned_weights *weights) {
     memory_free(weights);
 }
 
+void pruned_weights_use(struct pruned_weights *weights, struct kept_hessians *kept) {
+    weights->kept = kept;
+}
+
 static bool resolve(struct pruned_weights *weights, struct target *target, const struct plan *plan, size_t matrix,
                     struct error *error) {
     struct method_chain chain;
@@ -157,11 +170,12 @@ static bool resolve(struct pruned_weights *weights, struct target *target, const
     if (!method_parse(&chain, target->method, error))
         return false;
     target->pattern = method_pattern(&chain, target->pattern); /* as the run will have it */
-    if (method_needs(&chain) == METHOD_NEEDS_HESSIAN)
-        return error_set(error, ERROR_USAGE,
-                         "%s needs full Hessians, which are not kept: measure with wanda or magnitude, or prune and "
-                         "evaluate the result",
-                         target->method);
+    if (method_needs(&chain) == METHOD_NEEDS_HESSIAN && weights->kept == NULL)
+        return error_set(
+            error, ERROR_USAGE,
+            "%s needs full Hessians, which only search-plan keeps: measure with wanda or magnitude, or prune and "
+            "evaluate the result",
+            target->method);
     return method_accepts(&chain, target->pattern, error);
 }
 

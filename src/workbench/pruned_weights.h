@@ -2,13 +2,14 @@
  * and kept for the next plan that asks for the same.
  *
  * Methods go by the calibration's sums over every input (magnitude, wanda, ria, obd and the like); those that need full
- * Hessians are refused. */
+ * Hessians go by kept ones (kept_hessians.h) and are refused without. */
 #ifndef SECATEUR_PRUNED_WEIGHTS_H
 #define SECATEUR_PRUNED_WEIGHTS_H
 
 #include "engine/engine.h"
 #include "plan/plan.h"
 #include "plan/sensitivity.h"
+#include "workbench/kept_hessians.h"
 
 struct pruned_weights;
 
@@ -17,6 +18,9 @@ struct pruned_weights;
 struct pruned_weights *pruned_weights_create(const struct model *model, const struct sensitivity *sensitivity,
                                              const char *method, uint64_t memory, struct error *error);
 void pruned_weights_free(struct pruned_weights *weights);
+
+/* From now on methods that need Hessians find them there; `kept` must outlive the weights. */
+void pruned_weights_use(struct pruned_weights *weights, struct kept_hessians *kept);
 
 /* From now on as this plan says (copied). ERROR_USAGE when a method of it cannot work here. */
 bool pruned_weights_set(struct pruned_weights *weights, const struct plan *plan, struct error *error);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "engine/evaluate.h"
 #include "plan/plan_csv.h"
+#include "prune/method.h"
 #include "workbench/calibrate_run.h"
 #include "workbench/edit.h"
 #include "workbench/pruned_weights.h"
@@ -35,7 +36,8 @@ struct searching {
     struct search *search;
     struct corpus corpus;
     struct pruned_weights *weights;
-    struct plan *plan; /* of the candidate at work */
+    struct kept_hessians *hessians; /* NULL: no method needs them */
+    struct plan *plan;              /* of the candidate at work */
     struct stage stages[STAGES];
     struct stage held; /* text that no plan is chosen on; no windows: none */
     size_t *matrices;  /* that may be moved */
@@ -303,6 +305,11 @@ static bool open_stages(struct searching *run, struct error *error) {
     return run->held.dense != NULL && stream_run(run->held.dense, NULL, run->progress, error);
 }
 
+static uint64_t half_memory(const struct searching *run) {
+    uint64_t memory = run->search->workbench->settings.memory;
+    return memory > 0 ? memory / 2 : UINT64_MAX;
+}
+
 static void set_total(const struct searching *run) {
     uint64_t all = evaluate_work(run->stages[STAGES - 1].dense); /* it has run: the output matrix alone */
     const struct stage *last = &run->stages[STAGES - 1];
@@ -316,15 +323,45 @@ static void set_total(const struct searching *run) {
                  atomic_load(&run->progress->done) + (uint64_t)(each * (double)run->search->settings.generations));
 }
 
+static bool needs_hessian(const char *method, bool *needs, struct error *error) {
+    struct method_chain chain;
+    if (method[0] == '\0')
+        return true;
+    if (!method_parse(&chain, method, error))
+        return false;
+    *needs = *needs || method_needs(&chain) == METHOD_NEEDS_HESSIAN;
+    return true;
+}
+
+/* From the text that is calibrated on, where it was named, else from the text that is searched on. */
+static bool gather_hessians(struct searching *run, struct error *error) {
+    const struct search_settings *settings = &run->search->settings;
+    struct workbench *workbench = run->search->workbench;
+    struct corpus_options options = {.cut = CORPUS_RANDOM, .length = settings->length, .seed = settings->seed};
+    struct corpus text = {0};
+    bool needs = false;
+    bool ok = needs_hessian(settings->method, &needs, error);
+    for (size_t i = 0; ok && i < workbench->model->matrix_count; i++)
+        ok = needs_hessian(plan_target(workbench->plan, i)->method, &needs, error);
+    if (!ok || !needs)
+        return ok;
+    if (settings->calibrate != NULL && !run_text_open(&text, workbench->model, settings->calibrate, &options, error))
+        return false;
+    run->hessians = kept_hessians_create(workbench, settings->calibrate != NULL ? &text : &run->corpus,
+                                         half_memory(run), run->progress, error);
+    corpus_close(&text);
+    pruned_weights_use(run->weights, run->hessians);
+    return run->hessians != NULL;
+}
+
 static bool prepare(struct searching *run, struct error *error) {
     struct workbench *workbench = run->search->workbench;
     run->random = run->search->settings.seed;
     job_stage(workbench->jobs, "reading %s", run->search->settings.source);
-    run->weights =
-        pruned_weights_create(workbench->model, workbench->sensitivity, run->search->settings.method,
-                              workbench->settings.memory > 0 ? workbench->settings.memory / 2 : CACHE_MEMORY, error);
+    run->weights = pruned_weights_create(workbench->model, workbench->sensitivity, run->search->settings.method,
+                                         workbench->settings.memory > 0 ? half_memory(run) : CACHE_MEMORY, error);
     struct search_judge judge = {.measure = judge_start, .context = run};
-    if (run->weights == NULL || !open_text(run, error) || !open_stages(run, error) ||
+    if (run->weights == NULL || !open_text(run, error) || !gather_hessians(run, error) || !open_stages(run, error) ||
         !search_find_start(run->search, &judge, error))
         return false;
     if (run->held.windows > 0 && !measure_plan(run, &run->search->held_before, run->search->best, &run->held, error))
@@ -344,6 +381,7 @@ static void finish(struct searching *run) {
     memory_free(run->parent);
     memory_free(run->matrices);
     pruned_weights_free(run->weights);
+    kept_hessians_free(run->hessians);
     plan_free(run->plan);
     corpus_close(&run->corpus);
 }
