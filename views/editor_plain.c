@@ -136,12 +136,17 @@ static size_t common_prefix(char **matches) {
 
 static void complete(void) {
     char **matches = state.complete ? state.complete(state.context, state.line) : NULL;
-    if (!matches || !matches[0])
+    if (!matches || !matches[0]) {
+        memory_free(matches);
         return;
+    }
     char *blank = strrchr(state.line, ' ');
     size_t word = blank ? (size_t)(blank - state.line) + 1 : 0, length = common_prefix(matches);
     erase(word, state.length);
     insert(matches[0], length);
+    bool open = length > 0 && (matches[0][length - 1] == '=' || matches[0][length - 1] == '/');
+    if (!matches[1] && !open) /* a whole word */
+        insert(" ", 1);
     text_clear(&state.choices);
     for (size_t i = 0; matches[1] && matches[i]; i++)
         text_add(&state.choices, "%s%s", i ? "  " : "", matches[i]);
