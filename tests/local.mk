@@ -214,7 +214,7 @@ check_PROGRAMS += tests/forecast_validation
 tests_forecast_validation_SOURCES = tests/forecast_validation.c tests/golden.c tests/golden.h
 tests_forecast_validation_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
 tests_forecast_validation_LDADD = libsecateur.a $(engine_libs)
-LONG_TESTS += tests/forecast_validation
+LONG_TESTS += tests/forecast_validation tests/per_matrix_test.sh
 endif
 EXTRA_DIST += tests/results/forecast.md
 
@@ -228,7 +228,7 @@ tests_interchange_formats_test_SOURCES = tests/interchange_formats_test.c
 tests_interchange_formats_test_LDADD = tests/libmade.a $(unit_libs)
 TESTS += tests/interchange_formats_test
 endif
-EXTRA_DIST += tests/calibrate_resume_test.sh tests/search_test.sh tests/tables/strategies.sh tests/tables/range.sh tests/results/strategies.md tests/results/strategies.csv
+EXTRA_DIST += tests/per_matrix_test.sh tests/calibrate_resume_test.sh tests/search_test.sh tests/tables/strategies.sh tests/tables/range.sh tests/results/strategies.md tests/results/strategies.csv
 TESTS += tests/search_test.sh tests/calibrate_resume_test.sh
 EXTRA_DIST += tests/budget_units_test.sh
 TESTS += tests/budget_units_test.sh

@@ -147,6 +147,7 @@ static void close_line(void) {
     if (state.done)
         return;
     rl_callback_sigcleanup();
+    rl_free_line_state(); /* else the history entry at hand keeps a list of changes that is freed here */
     rl_replace_line("", 1);
     rl_callback_handler_remove();
 }

@@ -39,7 +39,7 @@ libsecateur_a_SOURCES += \
   src/workbench/model_key.c src/workbench/model_key.h \
   src/workbench/overview.c \
   src/workbench/prune_bias.c \
-  src/workbench/prune_data.c src/workbench/prune_data.h src/workbench/prune_data_state.h \
+  src/workbench/prune_data.c src/workbench/prune_matrix.c src/workbench/prune_data.h src/workbench/prune_data_state.h \
   src/workbench/prune_output.c src/workbench/prune_output.h \
   src/workbench/prune_threshold.c src/workbench/prune_threshold.h \
   src/workbench/prune_record.c \

@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An expert with fewer tokens than this is named in the report. */
-#define FEW_TOKENS 256
-
 static const float *find_weights(void *context, size_t matrix) {
     const struct data_run *data = context;
     return data->overridden ? data->pruned[matrix] : NULL;
@@ -51,159 +48,6 @@ bool prune_data_check(const struct prune_run *run, struct error *error) {
                                      wish, settings->source);
 }
 
-static const struct matrix *matrix_of(const struct data_run *data, size_t task) {
-    return &data->run->workbench->model->matrices[data->run->tasks[task].matrix];
-}
-
-static size_t tensor_of(const struct data_run *data, size_t task) {
-    return checkpoint_index(data->run->workbench->model->checkpoint, matrix_of(data, task)->tensor);
-}
-
-static void drop_factor(struct data_run *data) {
-    factor_free(data->factor);
-    data->factor = NULL;
-    data->factor_input = NULL;
-}
-
-/* ---- one matrix ---- */
-
-/* What all tokens of the block are, before the router sends them to experts; NULL where there is no router. */
-static const struct gathered_input *router_input(const struct data_run *data, const struct matrix *expert) {
-    const struct model *model = data->run->workbench->model;
-    const struct block *block = &model->blocks[expert->block];
-    for (size_t i = block->first; i < block->first + block->count; i++)
-        if (model->matrices[i].role == ROLE_ROUTER && model->matrices[i].columns == expert->columns)
-            return gathering_input(&data->gathering, i);
-    return NULL;
-}
-
-/* What a matrix's method is told of its input; NULL for an expert without tokens, which has nothing to go by but its
- * weights. With experts=dense, one with too few sees all tokens of its block instead, where its input is theirs. */
-static const struct gathered_input *input_of(const struct data_run *data, size_t task) {
-    const struct matrix *matrix = matrix_of(data, task);
-    const struct gathered_input *input = gathering_input(&data->gathering, data->run->tasks[task].matrix);
-    uint64_t tokens = input != NULL ? input->statistics.tokens : 0;
-    if (data->run->settings.experts_dense && matrix->expert >= 0 && tokens < FEW_TOKENS) {
-        const struct gathered_input *all = router_input(data, matrix);
-        input = all != NULL && all->statistics.tokens > tokens ? all : input;
-    }
-    return input != NULL && input->statistics.tokens > 0 ? input : NULL;
-}
-
-static void say_few_tokens(struct layer_report *report, const struct data_run *data, size_t task,
-                           const struct gathered_input *input) {
-    const struct gathered_input *own = gathering_input(&data->gathering, data->run->tasks[task].matrix);
-    unsigned long long tokens = own != NULL ? (unsigned long long)own->statistics.tokens : 0;
-    if (input == NULL)
-        (void)snprintf(report->note, sizeof report->note, "no token was routed here: cut by magnitude");
-    else if (input != own)
-        (void)snprintf(report->note, sizeof report->note,
-                       "only %llu tokens were routed here: cut by all of the block's", tokens);
-    else if (tokens < FEW_TOKENS && report->note[0] == '\0')
-        (void)snprintf(report->note, sizeof report->note, "only %llu tokens were seen", tokens);
-}
-
-static bool solve(struct data_run *data, float *weights, size_t index, double sparsity, struct error *error) {
-    struct prune_run *run = data->run;
-    const struct prune_task *task = &run->tasks[index];
-    const struct matrix *matrix = matrix_of(data, index);
-    const struct gathered_input *input = input_of(data, index);
-    struct layer layer = {.name = matrix->name,
-                          .weights = weights,
-                          .rows = matrix->rows,
-                          .columns = matrix->columns,
-                          .input = input != NULL ? &input->statistics : NULL,
-                          .pattern = task->pattern,
-                          .sparsity = sparsity,
-                          .options = run->settings.layer};
-    layer.options.reference = run->settings.reference;
-    struct method_chain magnitude;
-    const struct method_chain *chain = &task->chain;
-    if (input == NULL && method_needs(chain) != METHOD_NEEDS_NOTHING) {
-        if (!method_parse(&magnitude, "magnitude", error))
-            return false;
-        chain = &magnitude;
-    }
-    if (input != data->factor_input)
-        drop_factor(data);
-    layer.factor = data->factor;
-    bool ok = method_run(&layer, chain, data->progress, error);
-    data->factor = layer.factor;
-    data->factor_input = input;
-    run->records[index].report = layer.report;
-    if (ok && method_needs(&task->chain) != METHOD_NEEDS_NOTHING)
-        say_few_tokens(&run->records[index].report, data, index, input);
-    return ok;
-}
-
-/* Relative output error ‖(W − Ŵ)X‖²/‖WX‖² of what will be stored, from the full Hessian; NaN without one. */
-static bool measure(struct data_run *data, size_t index, const float *weights, struct error *error) {
-    const struct matrix *matrix = matrix_of(data, index);
-    const struct gathered_input *input = input_of(data, index);
-    struct prune_record *record = &data->run->records[index];
-    record->error = NAN;
-    if (input == NULL || input->statistics.hessian == NULL || !data->run->settings.measure)
-        return true;
-    size_t count = (size_t)matrix->rows * (size_t)matrix->columns;
-    float *dense = memory_alloc_aligned(count, sizeof *dense, error);
-    if (dense == NULL)
-        return false;
-    double energy = 0;
-    double lost = 0;
-    prune_data_dense(dense, data, data->run->tasks[index].matrix);
-    bool ok = hessian_quadratic(&energy, input->statistics.hessian, dense, matrix->rows, error);
-    for (size_t i = 0; i < count; i++)
-        dense[i] -= weights[i];
-    ok = ok && hessian_quadratic(&lost, input->statistics.hessian, dense, matrix->rows, error);
-    record->error = energy > 0 ? lost / energy : 0;
-    memory_free(dense);
-    return ok;
-}
-
-/* Weights as the output's type holds them: what later blocks and the measured error see. */
-bool prune_data_round(float *weights, size_t count, enum dtype dtype, struct error *error) {
-    uint8_t *stored = dtype == DTYPE_F32 ? NULL : memory_alloc(count, dtype_info(dtype)->bytes, error);
-    if (stored == NULL)
-        return dtype == DTYPE_F32;
-    dtype_narrow(stored, weights, dtype, count);
-    dtype_widen(weights, stored, dtype, count);
-    memory_free(stored);
-    return true;
-}
-
-static bool prune_task(struct data_run *data, size_t index, double sparsity, bool last, struct error *error) {
-    const struct matrix *matrix = matrix_of(data, index);
-    size_t matrix_index = data->run->tasks[index].matrix;
-    size_t count = (size_t)matrix->rows * (size_t)matrix->columns;
-    double begun = progress_clock();
-    job_stage(data->run->workbench->jobs, "pruning %s", matrix->name);
-    float *weights = data->pruned[matrix_index];
-    if (weights == NULL) {
-        weights = memory_alloc_aligned(count, sizeof *weights, error);
-        if (weights == NULL)
-            return false;
-        data->pruned[matrix_index] = weights;
-        prune_data_dense(weights, data, matrix_index);
-    }
-    bool ok = solve(data, weights, index, sparsity, error) &&
-              prune_data_round(weights, count, writer_dtype(data->writer, tensor_of(data, index)), error);
-    const struct gathered_input *input = input_of(data, index);
-    if (ok && last && data->run->settings.bias && input != NULL)
-        ok = prune_bias_take(data, matrix_index, weights, &input->statistics, error);
-    bool changed = method_repairs(&data->run->tasks[index].chain) || data->order_count > 0;
-    if (ok && last)
-        ok = measure(data, index, weights, error) &&
-             prune_output(data->writer, matrix, tensor_of(data, index), weights, changed, error);
-    data->run->records[index].seconds += progress_clock() - begun;
-    data->run->finished += ok && last;
-    if (ok && last) {
-        data->run->records[index].zeros = prune_run_zeros(weights, count);
-        prune_run_publish(data->run, index);
-    }
-    progress_add(data->progress, 2 * (uint64_t)count * (uint64_t)matrix->columns);
-    return ok || (error->code != ERROR_CANCELLED && error_prefix(error, "%s", matrix->name));
-}
-
 /* ---- one block ---- */
 
 struct range {
@@ -212,10 +56,10 @@ struct range {
 
 static struct range tasks_of_block(const struct data_run *data, int64_t block) {
     struct range range = {0, 0};
-    while (range.first < data->run->count && matrix_of(data, range.first)->block != block)
+    while (range.first < data->run->count && prune_matrix_of(data, range.first)->block != block)
         range.first++;
     range.end = range.first;
-    while (range.end < data->run->count && matrix_of(data, range.end)->block == block)
+    while (range.end < data->run->count && prune_matrix_of(data, range.end)->block == block)
         range.end++;
     return range;
 }
@@ -268,7 +112,7 @@ static bool take_finished(struct data_run *data, int64_t block, struct range tas
 
 static void drop_block(struct data_run *data, int64_t block) {
     const struct model *model = data->run->workbench->model;
-    drop_factor(data);
+    prune_matrix_drop_factor(data);
     gathering_free(&data->gathering);
     prune_reorder_drop(data);
     for (size_t i = model->blocks[block].first; i < model->blocks[block].first + model->blocks[block].count; i++) {
@@ -295,12 +139,12 @@ static bool gather_imatrix(struct data_run *data, struct range tasks, struct err
         return error_prefix(error, "%s", data->run->settings.source);
     for (size_t i = tasks.first; i < tasks.end; i++) {
         const struct gathered_input *input = gathering_input(&data->gathering, data->run->tasks[i].matrix);
-        if (method_needs(&data->run->tasks[i].chain) == METHOD_NEEDS_NOTHING || matrix_of(data, i)->expert >= 0 ||
+        if (method_needs(&data->run->tasks[i].chain) == METHOD_NEEDS_NOTHING || prune_matrix_of(data, i)->expert >= 0 ||
             (input != NULL && input->statistics.tokens > 0))
             continue;
-        bool named = imatrix_name(name, matrix_of(data, i));
+        bool named = imatrix_name(name, prune_matrix_of(data, i));
         return error_set(error, ERROR_INPUT, "%s says nothing of %s (%s): prune it by magnitude, or calibrate on text",
-                         data->run->settings.source, matrix_of(data, i)->name,
+                         data->run->settings.source, prune_matrix_of(data, i)->name,
                          named ? name : "which llama.cpp has no name for");
     }
     return true;
@@ -308,7 +152,7 @@ static bool gather_imatrix(struct data_run *data, struct range tasks, struct err
 
 /* Runs the text through the block and gathers its inputs. */
 static bool gather(struct data_run *data, int64_t block, struct range tasks, bool keep, struct error *error) {
-    drop_factor(data);
+    prune_matrix_drop_factor(data);
     gathering_free(&data->gathering);
     job_stage(data->run->workbench->jobs, "calibrating block %lld", (long long)block);
     if (!gathering_create(&data->gathering, data->run->workbench->model, block, needs_hessian(data, tasks),
@@ -336,28 +180,50 @@ static bool prune_together(struct data_run *data, int64_t block, struct range ta
         if (!gather(data, block, tasks, keep && round == rounds, error))
             return false;
         for (size_t i = tasks.first; i < tasks.end; i++)
-            if (!done_before(data, i) && !prune_task(data, i, round_sparsity(data, i, round), round == rounds, error))
+            if (!done_before(data, i) && !prune_matrix(data, i, round_sparsity(data, i, round), round == rounds, error))
                 return false;
     }
     return true;
 }
 
-/* Matrix after matrix: each distinct input is gathered after all matrices before it have been pruned. */
+/* Whether no pruning of the one changes the input of the other: they share it, or are experts' first matrices, or
+ * experts' last ones. What an expert sees depends on its own weights and on the router alone. */
+static bool same_stage(const struct data_run *data, size_t a, size_t b) {
+    const struct matrix *first = prune_matrix_of(data, a);
+    const struct matrix *second = prune_matrix_of(data, b);
+    bool first_ends = first->role == ROLE_DOWN || first->role == ROLE_FC2;
+    bool second_ends = second->role == ROLE_DOWN || second->role == ROLE_FC2;
+    return first->input == second->input || (first->expert >= 0 && second->expert >= 0 && first_ends == second_ends);
+}
+
+static bool begins_stage(const struct data_run *data, struct range tasks, size_t task) {
+    for (size_t i = tasks.first; i < task; i++)
+        if (same_stage(data, i, task))
+            return false;
+    return true;
+}
+
+/* One stage after the other: the inputs of each are gathered after all matrices of those before it have been pruned. */
+static bool prune_stage(struct data_run *data, int64_t block, struct range tasks, size_t first, struct error *error) {
+    bool all = true;
+    for (size_t i = first; i < tasks.end; i++)
+        all = all && (!same_stage(data, first, i) || done_before(data, i));
+    if (all)
+        return true;
+    bool ok = gather(data, block, tasks, false, error);
+    for (size_t i = first; ok && i < tasks.end; i++)
+        if (same_stage(data, first, i) && !done_before(data, i))
+            ok = prune_matrix(data, i, data->run->tasks[i].sparsity, true, error);
+    return ok;
+}
+
 static bool prune_in_order(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
     data->overridden = true;
-    for (size_t i = tasks.first; i < tasks.end;) {
-        size_t next = i;
-        while (next < tasks.end && matrix_of(data, next)->input == matrix_of(data, i)->input)
-            next++;
-        struct range group = {i, next};
-        if (!all_done(data, group) && !gather(data, block, tasks, false, error))
-            return false;
-        for (size_t j = i; j < next; j++)
-            if (!done_before(data, j) && !prune_task(data, j, data->run->tasks[j].sparsity, true, error))
-                return false;
-        i = next;
-    }
-    return true;
+    bool ok = true;
+    for (size_t i = tasks.first; ok && i < tasks.end; i++)
+        if (begins_stage(data, tasks, i))
+            ok = prune_stage(data, block, tasks, i, error);
+    return ok;
 }
 
 /* Units in an order that loses less: found from the dense block, before anything of it is pruned. */
@@ -400,13 +266,13 @@ static bool prune_block(struct data_run *data, int64_t block, struct error *erro
 /* What lies outside the blocks is last, and only methods that need no data reach it. */
 static bool prune_outside(struct data_run *data, struct error *error) {
     for (size_t i = 0; i < data->run->count; i++) {
-        if (matrix_of(data, i)->block >= 0 || done_before(data, i))
+        if (prune_matrix_of(data, i)->block >= 0 || done_before(data, i))
             continue;
         if (method_needs(&data->run->tasks[i].chain) != METHOD_NEEDS_NOTHING)
             return error_set(error, ERROR_USAGE,
                              "%s lies outside the blocks, where inputs are not gathered: use method magnitude",
-                             matrix_of(data, i)->name);
-        bool ok = prune_task(data, i, data->run->tasks[i].sparsity, true, error);
+                             prune_matrix_of(data, i)->name);
+        bool ok = prune_matrix(data, i, data->run->tasks[i].sparsity, true, error);
         memory_free(data->pruned[data->run->tasks[i].matrix]);
         data->pruned[data->run->tasks[i].matrix] = NULL;
         if (!ok)
@@ -418,7 +284,7 @@ static bool prune_outside(struct data_run *data, struct error *error) {
 static int64_t last_block(const struct data_run *data) {
     int64_t last = -1;
     for (size_t i = 0; i < data->run->count; i++)
-        last = matrix_of(data, i)->block > last ? matrix_of(data, i)->block : last;
+        last = prune_matrix_of(data, i)->block > last ? prune_matrix_of(data, i)->block : last;
     return last;
 }
 
@@ -492,7 +358,7 @@ bool prune_data_run(struct prune_run *run, struct writer *writer, struct progres
     struct data_run data = {.run = run, .writer = writer, .progress = progress};
     const struct model *model = run->workbench->model;
     for (size_t i = 0; i < run->count; i++)
-        run->records[i].resumed = writer_has(writer, tensor_of(&data, i));
+        run->records[i].resumed = writer_has(writer, prune_matrix_tensor(&data, i));
     data.pruned = memory_alloc(model->matrix_count, sizeof *data.pruned, error);
     data.vectors = memory_alloc(model->weight_count, sizeof *data.vectors, error);
     bool by_imatrix = run->settings.source != NULL && imatrix_recognise(run->settings.source);

@@ -1,4 +1,4 @@
-/* A run with data at work: shared by prune_data.c, prune_bias.c and prune_reorder.c only. */
+/* A run with data at work: shared by prune_data.c, prune_matrix.c, prune_bias.c and prune_reorder.c only. */
 #ifndef SECATEUR_PRUNE_DATA_STATE_H
 #define SECATEUR_PRUNE_DATA_STATE_H
 
@@ -42,6 +42,14 @@ void prune_data_dense(float *weights, const struct data_run *data, size_t matrix
 
 /* values[count] as the output's type of that tensor holds them. */
 bool prune_data_round(float *values, size_t count, enum dtype dtype, struct error *error);
+
+/* prune_matrix.c */
+const struct matrix *prune_matrix_of(const struct data_run *data, size_t task);
+size_t prune_matrix_tensor(const struct data_run *data, size_t task); /* its place in the writer */
+/* The factor belongs to the input seen last: to be called before the gathering goes. */
+void prune_matrix_drop_factor(struct data_run *data);
+/* Prunes a task's matrix to this sparsity from what is gathered; the last time, measures, writes and publishes it. */
+bool prune_matrix(struct data_run *data, size_t task, double sparsity, bool last, struct error *error);
 
 /* prune_bias.c: adds to the matrix's bias what its pruned weights gave on average, and writes it. Refused for a matrix
  * without bias. */
