@@ -132,6 +132,7 @@ static const struct tried {
     {"obd", true},
     {"wanda", true},
     {"ria", false},
+    {"rowwise", true},
     {"sparsegpt", true},
     {"alps", true},
     {"admm-fast", true},
@@ -227,6 +228,25 @@ static void nothing_and_everything(void **state) {
     problem_free(&problem);
 }
 
+/* Rows that differ in how their inputs go together: sharing out by exact errors beats the diagonal's own share, at the
+ * same count. */
+static void rows_share_by_what_they_cost(void **state) {
+    (void)state;
+    struct problem problem = problem_create(64, 96, 400);
+    problem_gather(&problem);
+    for (double sparsity = 0.3; sparsity < 0.85; sparsity += 0.1) {
+        struct layer diagonal = problem_layer(&problem, patterns[0], sparsity);
+        struct layer rowwise = problem_layer(&problem, patterns[0], sparsity);
+        assert_true(run(&diagonal, "wanda", NULL));
+        assert_true(run(&rowwise, "rowwise", NULL));
+        check_zeros(&rowwise, "rowwise");
+        assert_true(output_error(&problem, rowwise.weights) < output_error(&problem, diagonal.weights));
+        layer_free(&diagonal);
+        layer_free(&rowwise);
+    }
+    problem_free(&problem);
+}
+
 static void refusals_give_reasons(void **state) {
     (void)state;
     static const struct {
@@ -285,8 +305,7 @@ static void check_odd_inputs(struct problem *problem, const char *note, bool hes
         char name[64];
         struct error error = {0};
         (void)snprintf(name, sizeof name, "%s%s", method->chooses ? "" : "magnitude+", method->name);
-        struct pattern pattern = {method->group.kind == PATTERN_WHOLE_COLUMNS ? PATTERN_WHOLE_COLUMNS : PATTERN_ROW, 0,
-                                  0};
+        struct pattern pattern = {method->patterns & 1u << PATTERN_ROW ? PATTERN_ROW : method->group.kind, 0, 0};
         struct layer layer = problem_layer(problem, pattern, 0.5);
         bool ok = run(&layer, name, &error);
         if (ok == fails)
@@ -398,10 +417,10 @@ static void bf16_sums_equal_f32_sums(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_with_every_pattern), cmocka_unit_test(every_shape),
-        cmocka_unit_test(nothing_and_everything),          cmocka_unit_test(refusals_give_reasons),
-        cmocka_unit_test(missing_data_is_refused),         cmocka_unit_test(odd_inputs_are_handled_and_said),
-        cmocka_unit_test(dead_inputs_are_counted),         cmocka_unit_test(damping_rises_until_it_suffices),
-        cmocka_unit_test(bf16_sums_equal_f32_sums),
+        cmocka_unit_test(nothing_and_everything),          cmocka_unit_test(rows_share_by_what_they_cost),
+        cmocka_unit_test(refusals_give_reasons),           cmocka_unit_test(missing_data_is_refused),
+        cmocka_unit_test(odd_inputs_are_handled_and_said), cmocka_unit_test(dead_inputs_are_counted),
+        cmocka_unit_test(damping_rises_until_it_suffices), cmocka_unit_test(bf16_sums_equal_f32_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

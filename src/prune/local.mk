@@ -16,7 +16,7 @@ libsecateur_a_SOURCES += \
   src/prune/select_avx512.c src/prune/select_avx512.h \
   src/prune/permute.c src/prune/permute.h \
   src/prune/proximal.c \
-  src/prune/repair.c \
+  src/prune/repair.c src/prune/rowwise.c \
   src/prune/ria.c \
   src/prune/schedule.c src/prune/schedule.h \
   src/prune/score.c src/prune/score.h \

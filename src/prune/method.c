@@ -46,6 +46,16 @@ const struct method method_table[] = {
      .patterns = ALL,
      .chooses = true,
      .prune = ria_prune},
+    {.name = "rowwise",
+     .help = "wanda's order, every row its own sparsity by exact row errors",
+     .source = "after Xu et al. 2024 (BESA), arXiv 2402.16880",
+     .needs = METHOD_NEEDS_HESSIAN,
+     .group = {PATTERN_UNSTRUCTURED, 0, 0},
+     .patterns = KIND(PATTERN_UNSTRUCTURED),
+     .does = "gives every row its own sparsity",
+     .suits = "unstructured",
+     .chooses = true,
+     .prune = rowwise_prune},
     {.name = "sparsegpt",
      .help = "optimal brain surgeon, column by column; kept weights take up the error",
      .source = "Frantar, Alistarh 2023, arXiv 2301.00774",
@@ -89,6 +99,8 @@ const struct method method_table[] = {
      .needs = METHOD_NEEDS_HESSIAN,
      .group = {PATTERN_WHOLE_COLUMNS, 0, 0},
      .patterns = GROUPS,
+     .does = "removes whole groups",
+     .suits = "tile:RxC, rows and cols",
      .repairs = true,
      .chooses = true,
      .prune = group_lasso_prune},
@@ -107,6 +119,8 @@ const struct method method_table[] = {
      .needs = METHOD_NEEDS_HESSIAN,
      .group = {PATTERN_ROW, 0, 0},
      .patterns = WITHIN_ROWS | KIND(PATTERN_UNSTRUCTURED),
+     .does = "swaps single weights within a row",
+     .suits = "unstructured, row and N:M",
      .refines = true,
      .prune = dsnot_prune},
     {.name = "repair",
@@ -209,15 +223,8 @@ bool method_accepts(const struct method_chain *chain, struct pattern pattern, st
         if (method->patterns & KIND(used.kind))
             continue;
         char name[PATTERN_TEXT_SIZE];
-        if (method->prune == dsnot_prune)
-            return error_set(
-                error, ERROR_USAGE,
-                "dsnot swaps single weights within a row, which the pattern %s does not allow; it works with "
-                "unstructured, row and N:M",
-                pattern_text(name, used));
-        return error_set(error, ERROR_USAGE,
-                         "%s removes whole groups, and the pattern %s has none; it works with tile:RxC, rows and cols",
-                         method->name, pattern_text(name, used));
+        return error_set(error, ERROR_USAGE, "%s %s, which the pattern %s does not allow; it works with %s",
+                         method->name, method->does, pattern_text(name, used), method->suits);
     }
     return true;
 }

@@ -17,9 +17,11 @@ struct method {
     enum method_need needs;
     struct pattern group; /* the pattern that its authors published */
     unsigned patterns;    /* bit (1u << pattern_kind) for each kind that it works with */
-    bool repairs;         /* kept weights change as well */
-    bool chooses;         /* chooses a mask itself: may stand first */
-    bool refines;         /* works on a mask that another method has chosen: may stand behind a '+' */
+    const char *does,
+        *suits;   /* why not with the others: "removes whole groups", "tile:RxC, rows and cols"; NULL: all */
+    bool repairs; /* kept weights change as well */
+    bool chooses; /* chooses a mask itself: may stand first */
+    bool refines; /* works on a mask that another method has chosen: may stand behind a '+' */
     /* Prunes layer->weights in place: exact count, pattern kept, zeros are +0. False with a sentence (which the caller
      * prefixes with the matrix's name) on failure or cancellation; the weights are then undefined. */
     bool (*prune)(struct layer *layer, struct progress *progress, struct error *error);

@@ -19,6 +19,10 @@ bool repair_prune(struct layer *layer, struct progress *progress, struct error *
  * expected change of each output falls. Needs Σx as well as Σx². No weight changes its value. */
 bool dsnot_prune(struct layer *layer, struct progress *progress, struct error *error);
 
+/* Row-wise allocation: Wanda's order within rows, the matrix's count shared out among them by the rows' exact output
+ * errors at six levels. No weight changes its value. */
+bool rowwise_prune(struct layer *layer, struct progress *progress, struct error *error);
+
 /* L1-regularised layer problem by FISTA (Beck & Teboulle 2009), λ found by bisection for the target, then debiased. */
 bool lasso_prune(struct layer *layer, struct progress *progress, struct error *error);
 
