@@ -48,4 +48,17 @@ says 'total 50.00 %'
 # Keep N of 4, N for each matrix, as many bytes as asked at the most.
 run 0 allocate "$sample" knapsack --bytes 3500000 --group 4 --calibrate "$sample/stories.txt" -o "$scratch/group.csv"
 grep -q ':4,' "$scratch/group.csv" || fail "no N:4: $(sed -n 2p "$scratch/group.csv")"
+# The budget lock spreads a change in proportion, or where the forecast says that a weight costs least.
+error_after() { # RULE
+    printf '%s\n' "calibrate $sample/stories.txt windows=8" "set all 60" "budget now by=$1" "set 0.* 30" "forecast" >"$scratch/script"
+    run 0 --script "$scratch/script" "$sample"
+    says 'total 60.00 %'
+    sed -n 's/^forecast: relative output errors add up to \([0-9.]*\).*/\1/p' "$scratch/out"
+}
+proportion=$(error_after proportion)
+by_error=$(error_after error)
+awk -v a="$by_error" -v b="$proportion" 'BEGIN { exit !(a > 0 && a < b) }' || fail "by error $by_error, in proportion $proportion"
+printf '%s\n' "set all 60" "budget now by=error" >"$scratch/script"
+XDG_CACHE_HOME=$scratch/none run 2 --script "$scratch/script" "$sample"
+complains 'calibrate SOURCE first'
 conclude

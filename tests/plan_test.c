@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -153,6 +154,76 @@ static void budget_is_exact(void **state) {
     struct model *model = made_model_create(6, made_llama, 7, 0);
     for (int budget = 1; budget < 10; budget += 2)
         keep_budget(model, budget / 10.0, false, 400);
+    made_model_free(model);
+}
+
+#define PRICES 257
+/* Prices that rise with the square of the sparsity, each matrix's its own. */
+static float *make_prices(const struct model *model) {
+    float *prices = calloc(model->matrix_count * PRICES, sizeof *prices);
+    for (size_t i = 0; i < model->matrix_count; i++)
+        for (size_t k = 0; k < PRICES; k++)
+            prices[i * PRICES + k] = (float)((1 + (double)(i % 5)) * (double)(k * k) + 1);
+    return prices;
+}
+
+static double price_of(const float *prices, const struct plan *plan, size_t matrix) {
+    double at = plan_target(plan, matrix)->sparsity * (PRICES - 1);
+    size_t below = at >= PRICES - 1 ? PRICES - 2 : (size_t)at;
+    const float *own = prices + matrix * PRICES;
+    return (double)own[below] + (at - (double)below) * (double)(own[below + 1] - own[below]);
+}
+
+/* By error: the total is as exact as in proportion; nothing moves against the change; what moved ends at one price; an
+ * edit in 80 blocks of 7 matrices takes less than 5 ms. */
+static void prices_spread_the_budget(void **state) {
+    (void)state;
+    enum { EDITS = 40 };
+    struct error error = {0};
+    struct timespec begun, ended;
+    struct model *model = made_model_create(80, made_llama, 7, 1);
+    struct plan *plan = plan_create(model, &error);
+    float *prices = make_prices(model);
+    struct plan_totals totals;
+    plan_set_budget(plan, true, 0.5);
+    assert_true(plan_begin(plan, "budget", &error) && plan_rebalance(plan, NULL, 0, &error));
+    plan_end(plan);
+    assert_true(plan_set_prices(plan, prices, PRICES, &error) && plan_has_prices(plan));
+    double seconds = 0;
+    for (int n = 0; n < EDITS; n++) {
+        struct target *before = all_targets(plan);
+        size_t matrix = pick((unsigned)model->matrix_count);
+        if (!model->matrices[matrix].prunable) {
+            free(before);
+            continue;
+        }
+        struct target target = *plan_target(plan, matrix);
+        target.sparsity = 0.2 + 0.6 * unit();
+        bool up = target.sparsity < before[matrix].sparsity; /* the others rise */
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
+        assert_true(edit(plan, matrix, &target, &error));
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
+        seconds += (double)(ended.tv_sec - begun.tv_sec) + 1e-9 * (double)(ended.tv_nsec - begun.tv_nsec);
+        plan_totals(&totals, plan);
+        assert_true(totals.pruned == totals.asked);
+        double lowest = INFINITY, highest = 0;
+        for (size_t i = 0; i < model->matrix_count; i++) {
+            double moved = plan_target(plan, i)->sparsity - before[i].sparsity;
+            double one = 2.0 / (double)model->matrices[i].tensor->count;
+            if (i == matrix || !model->matrices[i].prunable || fabs(moved) <= one)
+                continue;
+            assert_true(up ? moved > 0 : moved < 0);
+            lowest = fmin(lowest, price_of(prices, plan, i));
+            highest = fmax(highest, price_of(prices, plan, i));
+        }
+        assert_true(highest == 0 || highest <= 1.02 * lowest);
+        free(before);
+    }
+    print_message("an edit under the budget lock, by error, 80 x 7 matrices: %.2f ms\n", 1e3 * seconds / EDITS);
+    assert_true(seconds / EDITS < 0.005);
+    assert_true(plan_set_prices(plan, NULL, 0, &error) && !plan_has_prices(plan));
+    free(prices);
+    plan_free(plan);
     made_model_free(model);
 }
 
@@ -405,6 +476,7 @@ static void lost_memory_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(budget_is_exact),
+        cmocka_unit_test(prices_spread_the_budget),
         cmocka_unit_test(budget_is_near_for_coarse_patterns),
         cmocka_unit_test(budget_is_exact_on_golden_models),
         cmocka_unit_test(undo_returns_to_the_start),

@@ -57,7 +57,9 @@ static void draw_budget(struct screen *screen, struct canvas *canvas) {
     used += 2 + meter;
     used += canvas_text(canvas, 1, used, canvas->width - used, PAINT_NUMBER, text);
     canvas_text(canvas, 1, used + 2, canvas->width - used - 2, locked ? PAINT_LOCK : PAINT_DIM,
-                locked ? "[b] lock ON" : "[b] lock off");
+                !locked                                    ? "[b] lock off"
+                : plan_has_prices(screen->workbench->plan) ? "[b] lock ON by error"
+                                                           : "[b] lock ON");
 }
 
 /* What the plan is expected to cost, always called a forecast; returns the columns used. */

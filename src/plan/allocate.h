@@ -73,6 +73,10 @@ bool allocate(const struct strategy *strategy, const struct allocation *given, c
 bool allocate_range(double *low, double *high, struct plan *plan, const size_t *matrices, size_t count,
                     struct error *error);
 
+/* prices[matrix_count × CURVE_POINTS] for plan_set_prices, from the forecast's weights and the estimated errors, made
+ * convex; NaN for matrices whose sensitivity is not known. */
+void allocation_prices(float *prices, const struct plan *plan, struct forecaster *forecaster);
+
 /* Moves the proposal onto the budget: Σ sizes · clamp(fit(sparsity, x)) = wanted. */
 void allocation_fit(struct allocation *allocation, enum strategy_fit fit);
 

@@ -3,14 +3,17 @@
  * One number, the lift, decides every movable matrix: from 0 to 1 it is how strongly sparsities are scaled down or up
  * (monotone, so that bisection finds the lift for a total), above 1 every matrix rises towards 1 as far as its bounds
  * allow. What the lift asks for is then rounded to counts that the patterns can give, matrices of coarse steps first,
- * and the rest is dealt out by largest remainder among the fine ones: the total is exact. */
+ * and the rest is dealt out by largest remainder among the fine ones: the total is exact. With prices, one price for
+ * all takes the lift's place as far as it reaches. */
 #include "base/memory.h"
 #include "plan/cost.h"
 #include "plan/count.h"
 #include "plan/plan_state.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#define PRICE_SLACK 0.02  /* of the total: what a price may miss where many weights cost the same; dealt out evenly */
 #define SCALE_MAXIMUM 1e9 /* by then every matrix that is not at 0 has reached its upper bound */
 
 /* One matrix that may move, in weights. */
@@ -155,6 +158,75 @@ static void wish_for(struct movers *movers, uint64_t total) {
             high = middle;
     }
     (void)wish_all(movers, low);
+}
+
+bool plan_set_prices(struct plan *plan, const float *prices, size_t points, struct error *error) {
+    size_t count = plan->model->matrix_count * points;
+    float *copy = prices != NULL ? memory_alloc(count, sizeof *copy, error) : NULL;
+    if (prices != NULL && copy == NULL)
+        return false;
+    if (copy != NULL)
+        memcpy(copy, prices, count * sizeof *copy);
+    memory_free(plan->prices);
+    plan->prices = copy;
+    plan->price_points = points;
+    plan->revision++;
+    return true;
+}
+
+bool plan_has_prices(const struct plan *plan) {
+    return plan->prices != NULL;
+}
+
+/* The sparsity at which one more weight costs `price`, between the points by a straight line. */
+static double sparsity_at(const float *prices, size_t points, double price) {
+    size_t low = 0;
+    size_t high = points;
+    while (low < high) { /* the first point that costs as much */
+        size_t middle = (low + high) / 2;
+        if ((double)prices[middle] < price)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || low == points)
+        return low == 0 ? 0 : 1;
+    double before = (double)prices[low - 1];
+    double share = (price - before) / ((double)prices[low] - before);
+    return ((double)low - 1 + share) / ((double)points - 1);
+}
+
+/* Each matrix's wish at a price: nothing moves against the direction of the whole. */
+static double wish_at(struct movers *movers, const struct plan *plan, double price, bool up) {
+    double total = 0;
+    for (size_t i = 0; i < movers->count; i++) {
+        struct mover *mover = &movers->items[i];
+        const float *prices = plan->prices + mover->matrix * plan->price_points;
+        double now = (double)mover->now;
+        double wish = isnan(prices[0]) ? now : mover->weights * sparsity_at(prices, plan->price_points, price);
+        wish = up ? fmax(wish, now) : fmin(wish, now);
+        mover->wish = fmin(fmax(wish, (double)mover->low), (double)mover->high);
+        total += mover->wish;
+    }
+    return total;
+}
+
+/* False where no price gives the total: then proportion has to. */
+static bool wish_by_price(struct movers *movers, const struct plan *plan, uint64_t total) {
+    bool up = total > movers->now;
+    double low = 1e-30;
+    double high = 1e30;
+    if (plan->prices == NULL)
+        return false;
+    for (int i = 0; i < 100; i++) {
+        double middle = sqrt(low * high);
+        if (wish_at(movers, plan, middle, up) < (double)total)
+            low = middle;
+        else
+            high = middle;
+    }
+    double reached = wish_at(movers, plan, up ? low : high, up);
+    return fabs(reached - (double)total) <= PRICE_SLACK * (double)total + 1;
 }
 
 static uint64_t step_up(const struct mover *mover) {
@@ -302,7 +374,8 @@ static bool rebalance(struct plan *plan, const bool *fixed, struct error *error)
     if (!ok && !reachable(&total, &movers, wanted, finest_step(&movers)))
         (void)refuse(plan, &movers, settled, prunable, error);
     else if (!ok) {
-        wish_for(&movers, total);
+        if (!wish_by_price(&movers, plan, total))
+            wish_for(&movers, total);
         round_all(&movers, total);
         ok = place_all(plan, &movers, error);
     }

@@ -58,6 +58,7 @@ void plan_free(struct plan *plan) {
     memory_free(plan->patterns);
     memory_free(plan->tags);
     memory_free(plan->touched);
+    memory_free(plan->prices);
     memory_free(plan);
 }
 

@@ -102,4 +102,12 @@ bool plan_budget(const struct plan *plan, double *sparsity);
 void plan_set_budget(struct plan *plan, bool on, double sparsity);
 bool plan_rebalance(struct plan *plan, const size_t *fixed, size_t fixed_count, struct error *error);
 
+/* Spreads what the lock moves by equal marginal error in place of proportion: what has to go is taken where one more
+ * weight costs least, what may stay is given back where it costs most, until these prices are equal.
+ * prices[matrix_count × points]: the cost of one more weight at sparsity i / (points - 1), never falling with i; NaN at
+ * i = 0 where a matrix's are not known: it then moves only when the others cannot. Copied; NULL goes back to
+ * proportion. A plan_copy goes by proportion. */
+bool plan_set_prices(struct plan *plan, const float *prices, size_t points, struct error *error);
+bool plan_has_prices(const struct plan *plan);
+
 #endif

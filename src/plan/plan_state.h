@@ -52,6 +52,8 @@ struct plan {
     bool *tags;
     bool *touched; /* already in the open group */
     struct budget budget;
+    float *prices; /* [matrix_count × price_points] that the budget lock goes by; NULL: in proportion */
+    size_t price_points;
     struct history history;
     struct snapshot *snapshots;
     size_t snapshot_count, snapshot_capacity;

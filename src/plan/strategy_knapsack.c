@@ -62,20 +62,43 @@ static double find_bend(const struct allocation *allocation, double range) {
     return sum / (double)allocation->count / range;
 }
 
-static bool fill_hull(struct hull *hull, const struct allocation *allocation, size_t i, struct error *error) {
-    size_t matrix = allocation->matrices[i];
-    struct target target = *plan_target(allocation->plan, matrix);
-    double weight = forecast_weight(allocation->forecaster, matrix);
+/* False where it is not known. */
+static bool fill_forecast(struct hull *hull, const struct plan *plan, struct forecaster *forecaster, size_t matrix) {
+    struct target target = *plan_target(plan, matrix);
+    double weight = forecast_weight(forecaster, matrix);
     for (size_t point = 0; point < CURVE_POINTS; point++) {
         bool estimated;
         target.sparsity = (double)point / (CURVE_POINTS - 1);
-        hull->cost[point] = weight * forecast_matrix(allocation->forecaster, matrix, &target, &estimated);
+        hull->cost[point] = weight * forecast_matrix(forecaster, matrix, &target, &estimated);
         if (isnan(hull->cost[point]))
-            return error_set(error, ERROR_USAGE, "the sensitivity of %s is not known; calibrate with more text",
-                             plan_model(allocation->plan)->matrices[matrix].name);
+            return false;
     }
     make_convex(hull);
     return true;
+}
+
+static bool fill_hull(struct hull *hull, const struct allocation *allocation, size_t i, struct error *error) {
+    size_t matrix = allocation->matrices[i];
+    return fill_forecast(hull, allocation->plan, allocation->forecaster, matrix) ||
+           error_set(error, ERROR_USAGE, "the sensitivity of %s is not known; calibrate with more text",
+                     plan_model(allocation->plan)->matrices[matrix].name);
+}
+
+void allocation_prices(float *prices, const struct plan *plan, struct forecaster *forecaster) {
+    const struct model *model = plan_model(plan);
+    for (size_t i = 0; i < model->matrix_count; i++, prices += CURVE_POINTS) {
+        struct hull hull;
+        const struct matrix *matrix = &model->matrices[i];
+        double each = (CURVE_POINTS - 1) / ((double)matrix->rows * (double)matrix->columns);
+        prices[0] = NAN;
+        if (!matrix->prunable || !fill_forecast(&hull, plan, forecaster, i))
+            continue;
+        for (size_t point = 0; point < CURVE_POINTS; point++) {
+            size_t before = point > 0 ? point - 1 : 0;
+            size_t behind = point < CURVE_POINTS - 1 ? point + 1 : point;
+            prices[point] = (float)((hull.cost[behind] - hull.cost[before]) * each / (double)(behind - before));
+        }
+    }
 }
 
 /* The sparsity at which the cost of one more weight reaches `price`. */

@@ -1,4 +1,6 @@
 /* Commands that change, keep and take back the plan. */
+#include "base/memory.h"
+#include "plan/allocate.h"
 #include "plan/plan_csv.h"
 #include "prune/method.h"
 #include "tensor/summary.h"
@@ -128,11 +130,35 @@ static bool read_budget(bool *on, double *sparsity, const struct plan *plan, con
            error_prefix(error, "budget (off, now, toggle or a sparsity)");
 }
 
+static bool set_prices(struct workbench *workbench, struct error *error) {
+    float *prices = memory_alloc(workbench->model->matrix_count * CURVE_POINTS, sizeof *prices, error);
+    if (prices == NULL)
+        return false;
+    (void)pthread_mutex_lock(&workbench->mutex);
+    bool known = workbench->forecaster != NULL;
+    if (known)
+        allocation_prices(prices, workbench->plan, workbench->forecaster);
+    (void)pthread_mutex_unlock(&workbench->mutex);
+    bool ok =
+        known ? plan_set_prices(workbench->plan, prices, CURVE_POINTS, error)
+              : error_set(error, ERROR_USAGE, "spreading by error needs a calibrated model: calibrate SOURCE first");
+    memory_free(prices);
+    return ok;
+}
+
+/* Given anew, errors are taken as they are known by now. */
+static bool set_rule(struct workbench *workbench, const struct value *rule, struct error *error) {
+    bool by_error = rule->given ? rule->integer == 1 : plan_has_prices(workbench->plan);
+    return by_error ? set_prices(workbench, error) : plan_set_prices(workbench->plan, NULL, 0, error);
+}
+
 static bool run_budget(struct workbench *workbench, const struct value *values, struct text *output,
                        struct error *error) {
     bool on;
     double sparsity;
     if (!read_budget(&on, &sparsity, workbench->plan, values[0].text, error))
+        return false;
+    if (!set_rule(workbench, &values[1], error))
         return false;
     plan_set_budget(workbench->plan, on, sparsity);
     if (!plan_rebalance(workbench->plan, NULL, 0, error))
@@ -316,12 +342,19 @@ static const struct argument bounds_arguments[] = {
     {.name = "low", .kind = ARGUMENT_FRACTION, .positional = true, .required = true, .help = "least sparsity"},
     {.name = "high", .kind = ARGUMENT_FRACTION, .positional = true, .required = true, .help = "greatest sparsity"},
 };
+static const char *const budget_rules[] = {"proportion", "error", NULL};
 static const struct argument budget_arguments[] = {
     {.name = "sparsity",
      .kind = ARGUMENT_TEXT,
      .positional = true,
      .required = true,
      .help = "of all prunable weights: 0.5, 50%; now: as it is; off; toggle"},
+    {.name = "by",
+     .kind = ARGUMENT_CHOICE,
+     .choices = budget_rules,
+     .help =
+         "how a change is spread: in proportion, or where it costs the forecast least (error; needs a calibration); "
+         "unless given, as before"},
 };
 static const struct argument count_arguments[] = {
     {.name = "steps",
@@ -365,9 +398,9 @@ const struct command command_plan_table[] = {
     {"bounds", NULL, "set between which sparsities the budget lock and strategies may move matrices", NULL,
      bounds_arguments, 3, COMMAND_EDIT, run_bounds},
     {"budget", NULL, "lock the total sparsity, or unlock it",
-     "With the lock on, every edit moves the other unlocked matrices in proportion, within their bounds; an edit after "
-     "which the total cannot be kept is refused.",
-     budget_arguments, 1, COMMAND_EDIT, run_budget},
+     "With the lock on, every edit moves the other unlocked matrices, within their bounds: in proportion, or where the "
+     "forecast says that a weight costs least (by=error); an edit after which the total cannot be kept is refused.",
+     budget_arguments, 2, COMMAND_EDIT, run_budget},
     {"reset", NULL, "all targets back to dense, without budget, locks and bounds", NULL, NULL, 0, COMMAND_EDIT,
      run_reset},
     {"undo", "u", "take back the last change of the plan", NULL, count_arguments, 1, COMMAND_RECORD, run_undo},
