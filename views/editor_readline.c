@@ -117,6 +117,7 @@ static void start(prompt_complete *complete, void *context, const char *history)
     rl_variable_bind("bell-style", "none");
     rl_variable_bind("enable-bracketed-paste", "off");
     rl_variable_bind("show-all-if-ambiguous", "on");
+    rl_variable_bind("revert-all-at-newline", "on"); /* old lines stay as they were typed, whatever was made of them */
     rl_variable_bind("keyseq-timeout", "0"); /* bytes come one by one: never ask the terminal for more */
     using_history();
     stifle_history(HISTORY_LINES);
