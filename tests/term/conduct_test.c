@@ -329,16 +329,20 @@ static void test_configuration(void **state) {
 }
 
 /* Options of :set and their values are completed, beside the selectors. */
-/* Bytes that are no characters, in the line that readline edits, and then vi's movements, which M-^M turns on: dropped
- * before they are there, for readline would look for the end of such a word for ever. What is a character stays. */
+/* Bytes that are no characters, in the line that readline edits, and then vi's movements: dropped before they are
+ * there, for readline would look for the end of such a word for ever. What is a character stays. */
 static void test_odd_bytes_in_the_prompt(void **state) {
     (void)state;
     struct pty pty;
+    char path[128];
     fresh_home();
+    (void)snprintf(path, sizeof path, "%s/.inputrc", home);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fputs("set editing-mode vi\n", file);
+    (void)fclose(file);
     start(&pty, 30, 100, color);
     pty_send(&pty, ":ab \xe2\x96\xff\xc0zu \xe2\x96");
-    (void)pty_settle(&pty, 200, 3000);
-    pty_send(&pty, "\033\r");
     (void)pty_settle(&pty, 200, 3000);
     pty_send(&pty, "\033");
     (void)pty_settle(&pty, 200, 3000);
@@ -347,6 +351,17 @@ static void test_odd_bytes_in_the_prompt(void **state) {
     pty_send(&pty, "\003:gr\xc3\xbc\xc3\x9f\r");
     assert_true(pty_wait_text(&pty, "gr\xc3\xbc\xc3\x9f", 3000));
     quit(&pty, "odd bytes");
+}
+
+/* Enter is Enter, after an Escape as well: it does not turn vi's keys on, as it would of itself. */
+static void test_escape_and_enter_in_the_prompt(void **state) {
+    (void)state;
+    struct pty pty;
+    fresh_home();
+    start(&pty, 30, 100, color);
+    pty_send(&pty, ":nosuch\033\r");
+    assert_true(pty_wait_text(&pty, "there is no command \"nosuch\"", 3000));
+    quit(&pty, "Escape and Enter");
 }
 
 static void test_options_are_completed(void **state) {
@@ -400,12 +415,13 @@ static void test_wide_and_combining_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_size_in_every_view),      cmocka_unit_test(test_random_keys),
-        cmocka_unit_test(test_stop_resize_and_go_on),         cmocka_unit_test(test_without_a_terminal),
-        cmocka_unit_test(test_terminals_without_a_screen),    cmocka_unit_test(test_mouse),
-        cmocka_unit_test(test_mouse_moves_the_threshold),     cmocka_unit_test(test_configuration),
-        cmocka_unit_test(test_odd_bytes_in_the_prompt),       cmocka_unit_test(test_options_are_completed),
-        cmocka_unit_test(test_faulty_configuration_is_named), cmocka_unit_test(test_wide_and_combining_names),
+        cmocka_unit_test(test_every_size_in_every_view),   cmocka_unit_test(test_random_keys),
+        cmocka_unit_test(test_stop_resize_and_go_on),      cmocka_unit_test(test_without_a_terminal),
+        cmocka_unit_test(test_terminals_without_a_screen), cmocka_unit_test(test_mouse),
+        cmocka_unit_test(test_mouse_moves_the_threshold),  cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_odd_bytes_in_the_prompt),    cmocka_unit_test(test_escape_and_enter_in_the_prompt),
+        cmocka_unit_test(test_options_are_completed),      cmocka_unit_test(test_faulty_configuration_is_named),
+        cmocka_unit_test(test_wide_and_combining_names),
     };
     if (getenv("SECATEUR_TEST"))
         cmocka_set_test_filter(getenv("SECATEUR_TEST"));
