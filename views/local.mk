@@ -15,7 +15,7 @@ libviews_a_SOURCES += \
   views/known.c views/known.h \
   views/option.c \
   views/other_plan.c views/other_plan.h \
-  views/overview.c \
+  views/overview.c views/overview_draw.c views/overview_state.h \
   views/plan_figures.c views/plan_figures.h views/plans.c \
   views/prompt.c views/prompt.h \
   views/rows.c views/rows.h \
