@@ -56,10 +56,11 @@ static void draw_budget(struct screen *screen, struct canvas *canvas) {
         chart_meter(canvas, 1, used + 2, meter, totals.sparsity);
     used += 2 + meter;
     used += canvas_text(canvas, 1, used, canvas->width - used, PAINT_NUMBER, text);
-    canvas_text(canvas, 1, used + 2, canvas->width - used - 2, locked ? PAINT_LOCK : PAINT_DIM,
-                !locked                                    ? "[b] lock off"
-                : plan_has_prices(screen->workbench->plan) ? "[b] lock ON by error"
-                                                           : "[b] lock ON");
+    const char *lock = !locked                                    ? "[b] lock off"
+                       : plan_has_prices(screen->workbench->plan) ? "[b] lock ON by error"
+                                                                  : "[b] lock ON";
+    if (canvas_columns(canvas, lock) <= canvas->width - used - 2)
+        canvas_text(canvas, 1, used + 2, canvas->width - used - 2, locked ? PAINT_LOCK : PAINT_DIM, lock);
 }
 
 /* What the plan is expected to cost, always called a forecast; returns the columns used. */
@@ -173,15 +174,14 @@ static void draw_too_small(struct canvas *canvas) {
 
 static bool draw_all(struct screen *screen, struct canvas *canvas, struct error *error) {
     struct view *view = screen_view(screen);
-    int above = canvas->height >= 16 ? 3 : 2;
-    screen->view_canvas = canvas_part(canvas, above, 0, canvas->height - above - 2, canvas->width);
+    enum { HEAD = 3, FOOT = 2 };
+    screen->view_canvas = canvas_part(canvas, HEAD, 0, canvas->height - HEAD - FOOT, canvas->width);
     view->ops->draw(view, &screen->view_canvas);
     draw_title(screen, canvas);
     draw_budget(screen, canvas);
-    if (above > 2)
-        draw_sizes(screen, canvas);
+    draw_sizes(screen, canvas);
     int typing = draw_bottom(screen, canvas);
-    int row = typing >= 0 ? canvas->height - 1 : above + view->cursor_row;
+    int row = typing >= 0 ? canvas->height - 1 : HEAD + view->cursor_row;
     return terminal_show(&screen->grid, row, typing >= 0 ? typing : view->cursor_cell, error);
 }
 
