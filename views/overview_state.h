@@ -37,8 +37,10 @@ struct overview {
     double highest_error;     /* of all rows at the sparsity that rows are compared at */
 };
 
+/* What a row of the view is: row < view->rows. Stays valid until the next refresh. */
 const struct model_row *overview_row(const struct view *view, size_t row);
 
+/* The view's draw (view.h). */
 void overview_draw(struct view *view, struct canvas *canvas);
 
 #endif

@@ -38,11 +38,11 @@ static bool take_list(struct exchange *exchange, const struct list *list, bool k
     const struct model *model = exchange->model;
     size_t matrices = prunable_count(model);
     bool by_block = list->count == model->block_count;
-    if (list->values == NULL)
-        return error_set(error, ERROR_INPUT, "%s has no numbers", exchange->path);
     if (!by_block && (blocks_only || list->count != matrices))
         return error_set(error, ERROR_INPUT, "%s has %zu numbers; %s has %zu blocks and %zu prunable matrices",
                          exchange->path, list->count, model->name, model->block_count, matrices);
+    if (list->values == NULL)
+        return error_set(error, ERROR_INPUT, "%s has no numbers", exchange->path);
     for (size_t i = 0, next = 0; i < model->matrix_count; i++) {
         const struct matrix *matrix = &model->matrices[i];
         if (!matrix->prunable || (by_block && matrix->block == MODEL_NO_BLOCK))
