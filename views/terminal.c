@@ -140,7 +140,8 @@ void terminal_measure(int *height, int *width) {
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0 &&
         (size.ws_row != LINES || size.ws_col != COLS))
-        (void)resizeterm(size.ws_row, size.ws_col);
+        (void)resize_term(size.ws_row,
+                          size.ws_col); /* resizeterm also queues KEY_RESIZE, which a prompt can get for ever */
     *height = LINES;
     *width = COLS;
 }

@@ -26,7 +26,8 @@ static void show_view(struct pty *pty, const char *name) {
 
 static void quit(struct pty *pty, const char *what) {
     pty_send(pty, "Q");
-    assert_true(pty_wait_end(pty, 5000));
+    if (!pty_wait_end(pty, 5000))
+        fail_msg("after %s Q does not end it; the screen is\n%s", what, pty_text(pty, false));
     assert_true(WIFEXITED(pty->status) && WEXITSTATUS(pty->status) == 0);
     assert_clean(pty, what);
     pty_stop(pty);
@@ -80,6 +81,22 @@ static void test_every_size_in_every_view(void **state) {
         (void)pty_settle(&pty, 30, 1000);
     }
     quit(&pty, "resizing");
+}
+
+/* More sizes than curses can queue, while the prompt takes bytes as they come. */
+static void test_many_sizes_under_the_prompt(void **state) {
+    (void)state;
+    struct pty pty;
+    fresh_home();
+    start(&pty, 30, 100, color);
+    pty_send(&pty, ":set 4-");
+    for (int i = 0; i < 400; i++) {
+        pty_resize(&pty, 24 + i % 2, 80 + i % 3);
+        (void)pty_settle(&pty, 3, 30);
+    }
+    pty_send(&pty, "\003");
+    (void)pty_settle(&pty, 100, 2000);
+    quit(&pty, "many sizes");
 }
 
 /* ---- random keys ---- */
@@ -415,12 +432,19 @@ static void test_wide_and_combining_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_size_in_every_view),   cmocka_unit_test(test_random_keys),
-        cmocka_unit_test(test_stop_resize_and_go_on),      cmocka_unit_test(test_without_a_terminal),
-        cmocka_unit_test(test_terminals_without_a_screen), cmocka_unit_test(test_mouse),
-        cmocka_unit_test(test_mouse_moves_the_threshold),  cmocka_unit_test(test_configuration),
-        cmocka_unit_test(test_odd_bytes_in_the_prompt),    cmocka_unit_test(test_escape_and_enter_in_the_prompt),
-        cmocka_unit_test(test_options_are_completed),      cmocka_unit_test(test_faulty_configuration_is_named),
+        cmocka_unit_test(test_many_sizes_under_the_prompt),
+        cmocka_unit_test(test_every_size_in_every_view),
+        cmocka_unit_test(test_random_keys),
+        cmocka_unit_test(test_stop_resize_and_go_on),
+        cmocka_unit_test(test_without_a_terminal),
+        cmocka_unit_test(test_terminals_without_a_screen),
+        cmocka_unit_test(test_mouse),
+        cmocka_unit_test(test_mouse_moves_the_threshold),
+        cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_odd_bytes_in_the_prompt),
+        cmocka_unit_test(test_escape_and_enter_in_the_prompt),
+        cmocka_unit_test(test_options_are_completed),
+        cmocka_unit_test(test_faulty_configuration_is_named),
         cmocka_unit_test(test_wide_and_combining_names),
     };
     if (getenv("SECATEUR_TEST"))
