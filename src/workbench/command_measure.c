@@ -125,9 +125,9 @@ static bool run_forecast(struct workbench *workbench, const struct value *values
 
 const struct command measure_commands[] = {
     {"measure", NULL, "measure what the model loses when matrices are cut, for the forecast",
-     "Cuts every matrix alone by 70 and 85 %, and all of them alike by 20 to 70 %, and runs a few windows through "
-     "what is left: the forecast of perplexity rests on these. Nothing is written; what was measured stays when the "
-     "run is cancelled.",
+     "Cuts every matrix alone by 70 and 85 %, all of them alike by 20 to 70 %, unevenly, and as knapsack would, and "
+     "runs a few windows through what is left: the forecast of perplexity rests on these. Nothing is written; what was "
+     "measured stays when the run is cancelled or killed, and the same command goes on behind it.",
      measure_arguments, sizeof measure_arguments / sizeof *measure_arguments, COMMAND_JOB, run_measure},
     {"forecast", NULL, "print what the plan is expected to cost", NULL, NULL, 0, 0, run_forecast},
 };

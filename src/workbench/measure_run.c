@@ -314,9 +314,13 @@ static bool probe_knapsack(struct measure_run *run, struct probe *probe, struct 
     struct plan *plan = plan_create(model, error);
     double *sparsities = plan != NULL ? memory_alloc(model->matrix_count, sizeof *sparsities, error) : NULL;
     bool ok = sparsities != NULL;
-    for (size_t i = 0; ok && i < KNAPSACK_LEVELS; i++)
-        ok = allocate_knapsack(run, plan, sparsities, knapsack_levels[i], error) &&
-             probe_named(run, probe, plan, sparsities, "knapsack", knapsack_levels[i], progress, error);
+    for (size_t i = 0; ok && i < KNAPSACK_LEVELS; i++) {
+        struct error refusal = {0}; /* an expert that no token reached: the forecast does without such plans */
+        if (allocate_knapsack(run, plan, sparsities, knapsack_levels[i], &refusal))
+            ok = probe_named(run, probe, plan, sparsities, "knapsack", knapsack_levels[i], progress, error);
+        else
+            job_log(run->workbench->jobs, "knapsack %.0f %% is left out: %s", 100 * knapsack_levels[i], refusal.text);
+    }
     memory_free(sparsities);
     plan_free(plan);
     return ok;
