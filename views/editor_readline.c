@@ -118,7 +118,7 @@ static void start(prompt_complete *complete, void *context, const char *history)
     rl_variable_bind("enable-bracketed-paste", "off");
     rl_variable_bind("show-all-if-ambiguous", "on");
     rl_variable_bind("revert-all-at-newline", "on"); /* old lines stay as they were typed, whatever was made of them */
-    rl_variable_bind("keyseq-timeout", "0"); /* bytes come one by one: never ask the terminal for more */
+    rl_variable_bind("keyseq-timeout", "0");         /* bytes come one by one: never ask the terminal for more */
     /* Escape and Enter would silently turn vi's keys on; who wants these says so in inputrc. */
     (void)rl_bind_key_in_map('\r', rl_newline, emacs_meta_keymap);
     (void)rl_bind_key_in_map('\n', rl_newline, emacs_meta_keymap);
