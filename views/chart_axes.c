@@ -5,24 +5,35 @@
 #include <string.h>
 #include <stdlib.h>
 
-enum { MARGIN = 8, TICK_GAP = 14 }; /* columns for the numbers of the y axis; columns between numbers on the x axis */
+enum { MARGIN = 8 }; /* columns for the numbers of the y axis */
 
-/* The corner, the line and the numbers of the x axis, in the last two rows; `first` is the plot's first column. */
+/* A round distance between numbers: 1, 2 or 5 times a power of ten, so that at most `most` of them fit. */
+static double round_step(double span, int most) {
+    double least = span / (most > 1 ? most : 1), power = pow(10, floor(log10(least)));
+    double factor = least / power;
+    return power * (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10);
+}
+
+/* The corner, the line and the numbers of the x axis, round ones wherever they fall, in the last two rows; `first` is
+ * the plot's first column. The unit stands at the end. */
 static void draw_x_axis(struct canvas *canvas, int first, double low, double high, const char *format,
                         const char *unit) {
+    enum { CELLS_BETWEEN = 9 };
     int row = canvas->height - 2, cells = canvas->width - first;
+    int last = cells - (int)text_columns(unit) - 1;
+    double span = high - low, step = round_step(span, cells / CELLS_BETWEEN);
     canvas_repeat(canvas, row, first - 1, 1, PAINT_AXIS, canvas->glyphs->corner);
     canvas_repeat(canvas, row, first, cells, PAINT_AXIS, canvas->glyphs->horizontal);
-    int unit_width = (int)text_columns(unit) + 1;
-    for (int cell = 0; cell < cells; cell += TICK_GAP) {
+    canvas_right(canvas, row + 1, first, cells, PAINT_AXIS, unit);
+    for (double value = ceil(low / step - 1e-9) * step; value <= high + 1e-9 * span; value += step) {
         char label[32];
-        snprintf(label, sizeof label, format, low + (high - low) * cell / cells);
+        int cell = (int)fmin((value - low) / span * cells, cells - 1);
+        snprintf(label, sizeof label, format, fabs(value) < 1e-9 * span ? 0 : value);
         if (cell > 0)
             canvas_repeat(canvas, row, first + cell, 1, PAINT_AXIS, canvas->glyphs->tick_below);
-        if (cell + (int)text_columns(label) + 1 < cells - unit_width)
+        if (cell + (int)text_columns(label) < last)
             canvas_text(canvas, row + 1, first + cell, cells - cell, PAINT_AXIS, label);
     }
-    canvas_right(canvas, row + 1, first, cells, PAINT_AXIS, unit);
 }
 
 static void draw_y_axis(struct canvas *canvas, int first, int height) {
@@ -50,13 +61,6 @@ static double level(const struct histogram *histogram, double value, double high
     if (!histogram->log_y)
         return value / highest;
     return log10(highest) > 0 ? fmax(log10(value), 0) / log10(highest) : 1;
-}
-
-/* A round distance between numbers: 1, 2 or 5 times a power of ten, so that at most `most` of them fit. */
-static double round_step(double span, int most) {
-    double least = span / (most > 1 ? most : 1), power = pow(10, floor(log10(least)));
-    double factor = least / power;
-    return power * (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10);
 }
 
 static void draw_count(struct canvas *canvas, int row, double value) {
@@ -231,32 +235,13 @@ static void draw_levels(struct canvas *canvas, const struct curve_chart *chart, 
     }
 }
 
-/* Numbers at round values below the x axis, the unit at its end. */
-static void draw_ticks(struct canvas *canvas, const struct curve_chart *chart, int height, int cells) {
-    enum { CELLS_BETWEEN = 9 };
-    double span = chart->x_high - chart->x_low, step = round_step(span, cells / CELLS_BETWEEN);
-    int last = cells - (int)text_columns(chart->x_unit) - 1;
-    canvas_repeat(canvas, height, MARGIN - 1, 1, PAINT_AXIS, canvas->glyphs->corner);
-    canvas_repeat(canvas, height, MARGIN, cells, PAINT_AXIS, canvas->glyphs->horizontal);
-    canvas_right(canvas, height + 1, MARGIN, cells, PAINT_AXIS, chart->x_unit);
-    for (double value = ceil(chart->x_low / step - 1e-9) * step; value <= chart->x_high + 1e-9 * span; value += step) {
-        char label[32];
-        int cell = (int)lround((value - chart->x_low) / span * (cells - 1));
-        snprintf(label, sizeof label, chart->x_tick, fabs(value) < 1e-9 * span ? 0 : value);
-        if (cell > 0)
-            canvas_repeat(canvas, height, MARGIN + cell, 1, PAINT_AXIS, canvas->glyphs->tick_below);
-        if (cell + (int)text_columns(label) < last)
-            canvas_text(canvas, height + 1, MARGIN + cell, cells - cell, PAINT_AXIS, label);
-    }
-}
-
 void chart_curve(struct canvas *canvas, const struct curve_chart *chart) {
     int height = canvas->height - 2, cells = canvas->width - MARGIN;
     if (height < 1 || cells < 1)
         return;
     draw_y_axis(canvas, MARGIN, height);
     draw_levels(canvas, chart, height);
-    draw_ticks(canvas, chart, height, cells);
+    draw_x_axis(canvas, MARGIN, chart->x_low, chart->x_high, chart->x_tick, chart->x_unit);
     bool braille = canvas->glyphs->braille;
     struct plot plot = {canvas_part(canvas, 0, MARGIN, height, cells), chart, braille ? 2 : 1, braille ? 4 : 1};
     for (int pass = 0; pass < 2; pass++)

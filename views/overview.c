@@ -133,10 +133,16 @@ static bool refresh(struct view *view, struct error *error) {
     return add_blocks(view, error) && add_matrices(view, outside, model->matrix_count, error);
 }
 
+/* A tree that a screen of any common height shows whole is opened unfolded. */
+enum { ROWS_OF_A_SMALL_TREE = 18 };
+
 static bool open_overview(struct view *view, struct error *error) {
     struct overview *overview = view->state;
     overview->table = (struct table){.columns = overview_columns, .count = COLUMN_COUNT, .sort = -1};
-    overview->unfolded = memory_alloc(view->workbench->model->block_count, sizeof *overview->unfolded, error);
+    const struct model *model = view->workbench->model;
+    overview->unfolded = memory_alloc(model->block_count, sizeof *overview->unfolded, error);
+    for (size_t i = 0; overview->unfolded && i < model->block_count; i++)
+        overview->unfolded[i] = model->block_count + model->matrix_count <= ROWS_OF_A_SMALL_TREE;
     return overview->unfolded != NULL;
 }
 

@@ -1,6 +1,7 @@
 /* The overview's lines: tree, density, sliders. */
 #include "views/chart.h"
 #include "views/density.h"
+#include "model/role.h"
 #include "views/overview_state.h"
 #include <math.h>
 #include <stdio.h>
@@ -108,6 +109,22 @@ static double uniform_mark(const struct view *view) {
     return totals.sparsity;
 }
 
+/* Why a matrix is not pruned, in as many words as the slider's place has room for. */
+static const char *reason_in(int width, const struct matrix *matrix) {
+    const char *reason = matrix->reason ? matrix->reason : "not pruned";
+    if ((int)text_columns(reason) <= width || reason != role_info(matrix->role)->reason)
+        return reason;
+    switch (role_info(matrix->role)->prunable) {
+    case PRUNABLE_WHEN_NAMED:
+        return width < 15 ? "when named" : "only when named";
+    case PRUNABLE_NO:
+        return "never pruned";
+    case PRUNABLE_YES:
+        break;
+    }
+    return reason;
+}
+
 static void draw_target(struct view *view, struct canvas *canvas, int line, const struct model_row *row, double mark) {
     const struct overview *overview = view->state;
     const struct table *table = &overview->table;
@@ -115,8 +132,8 @@ static void draw_target(struct view *view, struct canvas *canvas, int line, cons
     double sparsity = row_sparsity(view->workbench, row);
     char text[PATTERN_TEXT_SIZE];
     if (!row_prunable(model, row) && sparsity == 0) {
-        const char *reason = model->matrices[row->first].reason;
-        table_text(table, canvas, line, COLUMN_SLIDER, PAINT_DIM, reason ? reason : "not pruned");
+        table_text(table, canvas, line, COLUMN_SLIDER, PAINT_DIM,
+                   reason_in(table->width[COLUMN_SLIDER], &model->matrices[row->first]));
         table_text(table, canvas, line, COLUMN_SPARSITY, PAINT_DIM, canvas->glyphs->unknown);
         return;
     }

@@ -119,7 +119,7 @@ static void draw_histogram(struct view *view, struct canvas *canvas, const struc
                                                 .cut = cut,
                                                 .log_y = !weights->linear_y,
                                                 .unit = weights->log_x ? "log2|w|" : "|w|",
-                                                .tick = weights->log_x ? "%.1f" : "%.3g",
+                                                .tick = "%g",
                                                 .cut_format = "τ = %.4g",
                                                 .cut_value = threshold});
 }

@@ -430,6 +430,21 @@ static void test_wide_and_combining_names(void **state) {
     }
 }
 
+/* A model that fits on the screen shows its matrices at once. */
+static void test_small_models_open_unfolded(void **state) {
+    const char *shared = getenv("SECATEUR_SHARED");
+    char path[4096];
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/golden/gpt2", shared ? shared : "../shared");
+    if (access(path, R_OK) != 0)
+        skip();
+    struct pty pty;
+    fresh_home();
+    start_model(&pty, path, 30, 100, color);
+    assert_true(pty_wait_text(&pty, "fc2", 2000));
+    quit(&pty, "a small model");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_sizes_under_the_prompt),
@@ -446,6 +461,7 @@ int main(void) {
         cmocka_unit_test(test_options_are_completed),
         cmocka_unit_test(test_faulty_configuration_is_named),
         cmocka_unit_test(test_wide_and_combining_names),
+        cmocka_unit_test(test_small_models_open_unfolded),
     };
     if (getenv("SECATEUR_TEST"))
         cmocka_set_test_filter(getenv("SECATEUR_TEST"));

@@ -41,5 +41,9 @@ check_PROGRAMS += tests/keymap_test
 tests_keymap_test_SOURCES = tests/keymap_test.c
 tests_keymap_test_LDADD = libviews.a libsecateur.a $(CMOCKA_LIBS) $(screen_libs) $(engine_libs)
 TESTS += tests/keymap_test
+check_PROGRAMS += tests/theme_test
+tests_theme_test_SOURCES = tests/theme_test.c
+tests_theme_test_LDADD = libviews.a libsecateur.a $(CMOCKA_LIBS) $(screen_libs) $(engine_libs)
+TESTS += tests/theme_test
 endif
 EXTRA_DIST += tests/screens tests/term/monkey_test.sh tests/term/lsan.supp
