@@ -28,24 +28,25 @@ void dpotrf_(const char *triangle, const int *n, double *a, const int *leading, 
 void dpotri_(const char *triangle, const int *n, double *a, const int *leading, int *info);
 
 static int size = 4096;
+#define SEEDS 5
+static const uint64_t seeds[SEEDS] = {11, 1, 2, 3, 4};
+static uint64_t seed;
 
 struct truth {
     int n;
     double *u; /* upper, H⁻¹ = Uᵀ U */
     double *w; /* [n × n] */
     double *errors, *scores;
-    const float *solved; /* the solver's weights */
+    const float *solved; /* the solver's weights; NULL: ties are decided by the truth's own scores */
     size_t near;         /* cells decided as the solver did */
     struct pattern pattern;
 };
 
 /* Not a linear congruential generator: rows 4096 apart would be nearly multiples of each other. */
 static float random_normal(void) {
-    static uint64_t state = 11;
     double sum = 0;
-    for (int i = 0; i < 6; i++) {
-        sum += (double)(corpus_random(&state) >> 40) / (1 << 24) - 0.5;
-    }
+    for (int i = 0; i < 6; i++)
+        sum += (double)(corpus_random(&seed) >> 40) / (1 << 24) - 0.5;
     return (float)(sum * 1.41421356);
 }
 
@@ -113,7 +114,7 @@ static void sweep_row(struct truth *truth, size_t row, int first, double thresho
     bool gone[BLOCK];
     for (int j = 0; j < BLOCK; j++) {
         double value = score(truth, w, first + j);
-        bool near = fabs(value - threshold) <= NEAR * threshold;
+        bool near = truth->solved != NULL && fabs(value - threshold) <= NEAR * threshold;
         gone[j] = near ? truth->solved[row * n + (size_t)(first + j)] == 0 : value < threshold;
         truth->near += near;
     }
@@ -149,30 +150,23 @@ static double error_of(const struct input_statistics *input, const float *dense,
     double value = NAN;
     for (size_t i = 0; i < count; i++)
         change[i] = f != NULL ? dense[i] - f[i] : (float)((double)dense[i] - d[i]);
-    assert_true(hessian_quadratic(&value, input->hessian, change, size, NULL));
+    assert_true(hessian_quadratic(&value, input->hessian, change, size, NULL, NULL));
     memory_free(change);
     return value;
 }
 
-static void compare(struct truth *truth, const struct input_statistics *input, const float *dense, double agreement) {
-    size_t count = (size_t)size * (size_t)size;
-    float *weights = memory_alloc_aligned(count, sizeof *weights, NULL);
-    memcpy(weights, dense, count * sizeof *weights);
-    struct layer layer = {.name = "made",
-                          .weights = weights,
-                          .rows = size,
-                          .columns = size,
-                          .input = input,
-                          .pattern = truth->pattern,
-                          .sparsity = 0.5};
-    struct method_chain chain;
-    assert_true(method_parse(&chain, "sparsegpt", NULL) && method_run(&layer, &chain, NULL, NULL));
-    for (size_t i = 0; i < count; i++)
+/* The sweep in f64 from the dense weights; ties to f32 as in `solved`, where it is given. */
+static void sweep_from(struct truth *truth, const float *dense, const float *solved) {
+    for (size_t i = 0; i < (size_t)size * (size_t)size; i++)
         truth->w[i] = (double)dense[i];
-    truth->solved = weights;
+    truth->solved = solved;
     truth->near = 0;
     sweep_truth(truth);
-    size_t differing = 0, rows = 0, last = 0, first = (size_t)size;
+}
+
+/* The share of the mask that is the same; says which. */
+static double agreement(const struct truth *truth, const float *weights, const char *ties) {
+    size_t count = (size_t)size * (size_t)size, differing = 0, rows = 0, last = 0, first = (size_t)size;
     for (size_t i = 0; i < count; i++)
         if ((weights[i] == 0) != (truth->w[i] == 0)) {
             size_t column = i % (size_t)size;
@@ -182,21 +176,67 @@ static void compare(struct truth *truth, const struct input_statistics *input, c
             differing++;
         }
     double share = 1 - (double)differing / (double)count;
-    double ratio = error_of(input, dense, weights, NULL) / error_of(input, dense, NULL, truth->w) - 1;
-    print_message("%d: %.5f %% of the mask (%zu cells in %zu rows, from column %zu on; %zu ties to f32), output error "
-                  "%+.2g relative\n",
-                  size, 100 * share, differing, rows, first, truth->near, ratio);
-    assert_true((double)truth->near <= NEAR_SHARE * (double)count);
-    assert_true(share >= agreement);
-    assert_true(fabs(ratio) <= 1e-4);
-    factor_free(layer.factor);
-    memory_free(weights);
+    print_message("%d, ties decided %s: %.5f %% of the mask (%zu cells in %zu rows, from column %zu on)\n", size, ties,
+                  100 * share, differing, rows, first);
+    return share;
 }
 
-static void equals_the_solve_in_f64(void **state) {
-    (void)state;
+static void solve(struct truth *truth, const struct input_statistics *input, float *weights) {
+    struct layer layer = {.name = "made",
+                          .weights = weights,
+                          .rows = size,
+                          .columns = size,
+                          .input = input,
+                          .pattern = truth->pattern,
+                          .sparsity = 0.5};
+    struct method_chain chain;
+    assert_true(method_parse(&chain, "sparsegpt", NULL) && method_run(&layer, &chain, NULL));
+    factor_free(layer.factor);
+}
+
+/* With ties decided alike, every seed's mask equals that of f64; by its own scores f64 decides some of them otherwise.
+ */
+static double compare(struct truth *truth, const struct input_statistics *input, const float *dense, double least) {
+    size_t count = (size_t)size * (size_t)size;
+    float *weights = memory_alloc_aligned(count, sizeof *weights, NULL);
+    memcpy(weights, dense, count * sizeof *weights);
+    solve(truth, input, weights);
+    sweep_from(truth, dense, NULL);
+    double strict = agreement(truth, weights, "by f64");
+    double error = error_of(input, dense, weights, NULL);
+    double ratio = error / error_of(input, dense, NULL, truth->w) - 1;
+    sweep_from(truth, dense, weights);
+    double share = agreement(truth, weights, "alike");
+    print_message("%zu ties to f32; output error %+.2g relative\n", truth->near, ratio);
+    assert_true((double)truth->near <= NEAR_SHARE * (double)count + 16); /* a small matrix has few */
+    assert_true(share >= least);
+    assert_true(fabs(ratio) <= 1e-4);
+    memory_free(weights);
+    return strict;
+}
+
+static void truth_create(struct truth *truth, const struct input_statistics *input) {
+    size_t n = (size_t)size;
+    *truth = (struct truth){.n = size};
+    truth->u = memory_alloc_aligned(n * n, sizeof(double), NULL);
+    truth->w = memory_alloc_aligned(n * n, sizeof(double), NULL);
+    truth->errors = memory_alloc_aligned(n * BLOCK, sizeof(double), NULL);
+    truth->scores = memory_alloc_aligned(n * BLOCK, sizeof(double), NULL);
+    make_factor(truth, input);
+}
+
+static void truth_free(struct truth *truth) {
+    memory_free(truth->u);
+    memory_free(truth->w);
+    memory_free(truth->errors);
+    memory_free(truth->scores);
+}
+
+/* One made matrix: the strict agreement at 50 % and at 2:4. */
+static void study(double *half, double *two_of_four) {
     size_t n = (size_t)size;
     struct input_statistics input;
+    struct truth truth;
     float *x = memory_alloc_aligned(2 * n * n, sizeof *x, NULL);
     float *dense = memory_alloc_aligned(n * n, sizeof *dense, NULL);
     for (size_t i = 0; i < 2 * n * n; i++)
@@ -205,23 +245,38 @@ static void equals_the_solve_in_f64(void **state) {
         dense[i] = random_normal();
     assert_true(input_statistics_create(&input, size, true, NULL));
     assert_true(input_statistics_add(&input, x, 2 * size, 1, false, NULL));
-    struct truth truth = {.n = size};
-    truth.u = memory_alloc_aligned(n * n, sizeof(double), NULL);
-    truth.w = memory_alloc_aligned(n * n, sizeof(double), NULL);
-    truth.errors = memory_alloc_aligned(n * BLOCK, sizeof(double), NULL);
-    truth.scores = memory_alloc_aligned(n * BLOCK, sizeof(double), NULL);
-    make_factor(&truth, &input);
+    truth_create(&truth, &input);
     truth.pattern = (struct pattern){PATTERN_COLUMN_BLOCK, BLOCK, 0};
-    compare(&truth, &input, dense, 0.99999);
+    *half = compare(&truth, &input, dense, 0.99999);
     truth.pattern = (struct pattern){PATTERN_N_M, 2, 4};
-    compare(&truth, &input, dense, 0.99998);
-    memory_free(truth.u);
-    memory_free(truth.w);
-    memory_free(truth.errors);
-    memory_free(truth.scores);
+    *two_of_four = compare(&truth, &input, dense, 0.99998);
+    truth_free(&truth);
     input_statistics_free(&input);
     memory_free(x);
     memory_free(dense);
+}
+
+static double median(double *values, size_t count) {
+    qsort(values, count, sizeof *values, compare_doubles);
+    return values[count / 2];
+}
+
+static void equals_the_solve_in_f64(void **state) {
+    double half[SEEDS];
+    double two_of_four[SEEDS];
+    (void)state;
+    for (int i = 0; i < SEEDS; i++) {
+        seed = seeds[i];
+        study(&half[i], &two_of_four[i]);
+    }
+    double halves = median(half, SEEDS);
+    double groups = median(two_of_four, SEEDS);
+    print_message(
+        "ties decided by f64, median of %d seeds: %.5f %% of the mask at 50 %%, %.5f %% at 2:4; lowest %.5f %% "
+        "and %.5f %%\n",
+        SEEDS, 100 * halves, 100 * groups, 100 * half[0], 100 * two_of_four[0]);
+    assert_true(halves >= 0.99999);
+    assert_true(groups >= 0.99998);
 }
 
 int main(int count, char **words) {

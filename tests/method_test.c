@@ -86,7 +86,7 @@ static void layer_free(struct layer *layer) {
 static bool run(struct layer *layer, const char *method, struct error *error) {
     struct method_chain chain;
     return method_parse(&chain, method, error) && method_accepts(&chain, layer->pattern, error) &&
-           method_run(layer, &chain, NULL, error);
+           method_run(layer, &chain, error);
 }
 
 static double output_error(const struct problem *problem, const float *weights) {
@@ -95,7 +95,7 @@ static double output_error(const struct problem *problem, const float *weights) 
     double value = NAN;
     for (size_t i = 0; i < count; i++)
         change[i] = problem->dense[i] - weights[i];
-    assert_true(hessian_quadratic(&value, problem->input.hessian, change, problem->rows, NULL));
+    assert_true(hessian_quadratic(&value, problem->input.hessian, change, problem->rows, NULL, NULL));
     memory_free(change);
     return value;
 }
@@ -166,7 +166,7 @@ static double try_cell(const struct problem *problem, const char *method, struct
     if (!method_parse(&chain, method, &error))
         fail_msg("%s: %s", what, error.text);
     if (method_accepts(&chain, pattern, &error)) {
-        if (!method_run(&layer, &chain, NULL, &error))
+        if (!method_run(&layer, &chain, &error))
             fail_msg("%s: %s", what, error.text);
         check_zeros(&layer, what);
         value = output_error(problem, layer.weights);

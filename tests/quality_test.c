@@ -66,13 +66,13 @@ static double prune_error(const struct study *study, size_t matrix, const struct
                           .factor = *factor,
                           .pattern = target->pattern,
                           .sparsity = target->sparsity};
-    if (!method_parse(&chain, method, &error) || !method_run(&layer, &chain, NULL, &error))
+    if (!method_parse(&chain, method, &error) || !method_run(&layer, &chain, &error))
         fail_msg("%s: %s", one->name, error.text);
     *factor = layer.factor;
     for (size_t i = 0; i < count; i++)
         change[i] -= weights[i];
     double value = NAN;
-    assert_true(hessian_quadratic(&value, input->hessian, change, one->rows, NULL));
+    assert_true(hessian_quadratic(&value, input->hessian, change, one->rows, NULL, NULL));
     memory_free(weights);
     memory_free(change);
     return value;

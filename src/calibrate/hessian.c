@@ -327,6 +327,7 @@ struct quadratic_work {
     float *tiles;     /* a tile in f32 for each thread, the diagonal ones symmetric */
     float *products;  /* QUADRATIC_ROWS × tile for each thread */
     double *partials; /* one for each tile: added in order, so that threads do not change the sum */
+    struct progress *progress;
 };
 
 static void widen_tile(float *out, const struct hessian *hessian, int64_t row, int64_t column) {
@@ -348,7 +349,7 @@ static double quadratic_tile(const struct quadratic_work *work, const float *a, 
     int height = (int)edge(work->hessian, row);
     int width = (int)edge(work->hessian, column);
     double total = 0;
-    for (int64_t first = 0; first < work->rows; first += QUADRATIC_ROWS) {
+    for (int64_t first = 0; first < work->rows && !progress_cancelled(work->progress); first += QUADRATIC_ROWS) {
         int64_t rows = smaller(QUADRATIC_ROWS, work->rows - first);
         const float *left = work->d + first * n + row * tile;
         const float *right = work->d + first * n + column * tile;
@@ -375,10 +376,10 @@ static void quadratic_tiles(void *context, size_t begin, size_t end, int thread)
 }
 
 bool hessian_quadratic(double *value, const struct hessian *hessian, const float *d, int64_t rows,
-                       struct error *error) {
+                       struct progress *progress, struct error *error) {
     size_t threads = (size_t)parallel_threads();
     size_t tile = (size_t)hessian->tile;
-    struct quadratic_work work = {.hessian = hessian, .d = d, .rows = rows};
+    struct quadratic_work work = {.hessian = hessian, .d = d, .rows = rows, .progress = progress};
     work.tiles = memory_alloc_aligned(threads * tile * tile, sizeof(float), error);
     work.products = memory_alloc_aligned(threads * QUADRATIC_ROWS * tile, sizeof(float), error);
     work.partials = memory_alloc(tile_total(hessian), sizeof(double), error);
@@ -387,6 +388,7 @@ bool hessian_quadratic(double *value, const struct hessian *hessian, const float
         parallel_blas_single_begin();
         parallel_for(tile_total(hessian), 1, quadratic_tiles, &work);
         parallel_blas_single_end();
+        ok = progress_continue(progress, error);
         *value = 0;
         for (size_t index = 0; index < tile_total(hessian); index++)
             *value += work.partials[index];

@@ -6,7 +6,7 @@
 #ifndef SECATEUR_HESSIAN_H
 #define SECATEUR_HESSIAN_H
 
-#include "base/error.h"
+#include "base/progress.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,7 +48,8 @@ void hessian_merge(struct hessian *hessian, const struct hessian *other);
 void hessian_multiply(double *y, const struct hessian *hessian, const double *x);
 
 /* tr(D A Dᵀ) for D[rows × n], where A is the sum: the output error ‖D X‖²_F of a change D of a matrix. Workspace n × 64
- * floats. */
-bool hessian_quadratic(double *value, const struct hessian *hessian, const float *d, int64_t rows, struct error *error);
+ * floats. False with ERROR_CANCELLED when progress (may be NULL) was cancelled. */
+bool hessian_quadratic(double *value, const struct hessian *hessian, const float *d, int64_t rows,
+                       struct progress *progress, struct error *error);
 
 #endif

@@ -41,7 +41,7 @@ static bool find_curves(struct matrix_sensitivity *out, const struct study *stud
     out->exact = study->input->hessian != NULL && study->input->tokens > 0;
     if (!ok || !out->exact)
         return ok;
-    ok = hessian_quadratic(&out->energy, study->input->hessian, study->weights, matrix->rows, error);
+    ok = hessian_quadratic(&out->energy, study->input->hessian, study->weights, matrix->rows, study->progress, error);
     out->energy *= scale;
     return ok;
 }
@@ -92,7 +92,7 @@ static bool exact_error(double *relative, const struct study *study, double ener
     double value;
     for (size_t i = 0; i < study->count; i++)
         study->changed[i] = study->weights[i] - study->changed[i];
-    if (!hessian_quadratic(&value, study->input->hessian, study->changed, study->matrix->rows, error))
+    if (!hessian_quadratic(&value, study->input->hessian, study->changed, study->matrix->rows, study->progress, error))
         return false;
     *relative = energy > 0 ? value * per_token(study->input) / energy : 0;
     return true;
@@ -108,11 +108,11 @@ static bool measure_point(struct matrix_sensitivity *out, const struct study *st
                           .columns = matrix->columns,
                           .input = study->input,
                           .pattern = point->pattern,
-                          .sparsity = point->sparsity};
+                          .sparsity = point->sparsity,
+                          .progress = study->progress};
     memcpy(study->changed, study->weights, study->count * sizeof *study->weights);
     memcpy(point->method, study->options->names[method], sizeof point->method);
-    if (!progress_continue(study->progress, error) || !method_run(&layer, chain, NULL, error) ||
-        !exact_error(&point->error, study, out->energy, error))
+    if (!method_run(&layer, chain, error) || !exact_error(&point->error, study, out->energy, error))
         return false;
     return add_point(out, point, error);
 }

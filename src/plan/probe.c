@@ -155,7 +155,7 @@ static bool cut_matrix(float *weights, const struct probe *probe, size_t index, 
                           .pattern = method_pattern(&chain, target->pattern),
                           .sparsity = target->sparsity};
     matrix_read(weights, matrix, 0, matrix->rows);
-    return method_run(&layer, &chain, NULL, error) || error_prefix(error, "%s", matrix->name);
+    return method_run(&layer, &chain, error) || error_prefix(error, "%s", matrix->name);
 }
 
 /* Puts the cut matrix in the model's place until drop_weights. */

@@ -2,11 +2,8 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "prune/stepwise.h"
 #include <string.h>
-
-void spotrf_(const char *triangle, const int *n, float *a, const int *leading, int *info);
-void spotrs_(const char *triangle, const int *n, const int *columns, const float *a, const int *leading, float *b,
-             const int *leading_b, int *info);
 
 static size_t cells(const struct admm *admm) {
     return (size_t)admm->problem.rows * (size_t)admm->problem.n;
@@ -57,10 +54,10 @@ static bool factorise(struct admm *admm, double rho, struct error *error) {
     memcpy(admm->cholesky, admm->problem.a, n * n * sizeof(float));
     for (size_t j = 0; j < n; j++)
         admm->cholesky[j * n + j] += (float)rho;
-    int order = (int)n;
-    int info = 0;
-    spotrf_("U", &order, admm->cholesky, &order, &info);
-    if (info != 0)
+    bool positive;
+    if (!stepwise_cholesky(&positive, admm->cholesky, admm->problem.n, admm->problem.progress, error))
+        return false;
+    if (!positive)
         return error_set(error, ERROR_FAILURE, "the Hessian is not positive definite, even with a penalty of %g added",
                          rho);
     admm->rho = rho;
@@ -106,10 +103,8 @@ bool admm_iterate(struct admm *admm, const struct layer *layer, double rho, doub
     if (!factorise(admm, rho, error))
         return false;
     parallel_for(cells(admm), GRAIN, right_side, &update);
-    int order = (int)admm->problem.n;
-    int rows = (int)admm->problem.rows;
-    int info = 0;
-    spotrs_("U", &order, &rows, admm->cholesky, &order, admm->b, &order, &info);
+    if (!stepwise_solve(admm->b, admm->cholesky, admm->problem.rows, admm->problem.n, admm->problem.progress, error))
+        return false;
     parallel_for(cells(admm), GRAIN, sparse_candidate, &update);
     if (!fixed && !support_choose(admm->mask, admm->scores, layer, &admm->problem, admm->d, sparsity, error))
         return false;

@@ -51,7 +51,7 @@ static bool settled(struct schedule *schedule, struct admm *admm, uint64_t chang
     return false;
 }
 
-static bool find_support(struct admm *admm, struct layer *layer, struct progress *progress, struct error *error) {
+static bool find_support(struct admm *admm, struct layer *layer, struct error *error) {
     size_t count = (size_t)layer->rows * (size_t)layer->columns;
     struct schedule schedule = {.rho = RHO_START};
     schedule.kept = count - pattern_count(layer->pattern, layer->rows, layer->columns, layer->sparsity);
@@ -59,7 +59,7 @@ static bool find_support(struct admm *admm, struct layer *layer, struct progress
     bool ok = schedule.previous != NULL;
     int limit = layer->options.iterations > 0 ? layer->options.iterations : ITERATIONS;
     for (int i = 0; ok && i < limit; i++) {
-        ok = progress_continue(progress, error) &&
+        ok = progress_continue(layer->progress, error) &&
              admm_iterate(admm, layer, schedule.rho, layer->sparsity, false, error);
         layer->report.iterations = i + 1;
         if (ok && (i + 1) % CHECK_EVERY == 0 && settled(&schedule, admm, changes(&schedule, admm->mask, count), i))
@@ -69,13 +69,13 @@ static bool find_support(struct admm *admm, struct layer *layer, struct progress
     return ok;
 }
 
-bool alps_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool alps_prune(struct layer *layer, struct error *error) {
     struct admm admm;
     if (!admm_create(&admm, layer, error))
         return false;
-    bool ok = find_support(&admm, layer, progress, error) &&
+    bool ok = find_support(&admm, layer, error) &&
               support_choose(admm.mask, admm.scores, layer, &admm.problem, admm.b, layer->sparsity, error) &&
-              support_finish(layer, &admm.problem, admm.b, admm.mask, progress, error);
+              support_finish(layer, &admm.problem, admm.b, admm.mask, error);
     admm_free(&admm);
     return ok;
 }

@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "prune/score.h"
 #include "prune/solver_methods.h"
+#include "prune/stepwise.h"
 #include <cblas.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -111,9 +112,10 @@ static void refine_row(struct refine *refine, int64_t row) {
 }
 
 static void refine_rows(void *context, size_t begin, size_t end, int thread) {
+    struct refine *refine = context;
     (void)thread;
-    for (size_t row = begin; row < end; row++)
-        refine_row(context, (int64_t)row);
+    for (size_t row = begin; row < end && !progress_cancelled(refine->layer->progress); row++)
+        refine_row(refine, (int64_t)row);
 }
 
 static bool moments(double *mean, double *variance, const struct input_statistics *input, struct error *error) {
@@ -134,17 +136,17 @@ static void refine_free(struct refine *refine) {
 }
 
 static bool make_pull(struct refine *refine, struct error *error) {
-    int n = (int)refine->layer->columns;
-    size_t count = (size_t)refine->layer->rows * (size_t)n;
+    const struct layer *layer = refine->layer;
+    size_t count = (size_t)layer->rows * (size_t)layer->columns;
     float *gone = memory_alloc_aligned(count, sizeof *gone, error);
     if (gone == NULL)
         return false;
     for (size_t i = 0; i < count; i++)
-        gone[i] = refine->mask[i] ? refine->layer->weights[i] : 0;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)refine->layer->rows, n, n, 1, gone, n, refine->hessian,
-                n, 0, refine->pull, n);
+        gone[i] = refine->mask[i] ? layer->weights[i] : 0;
+    bool ok =
+        stepwise_product(refine->pull, gone, refine->hessian, layer->rows, layer->columns, layer->progress, error);
     memory_free(gone);
-    return true;
+    return ok;
 }
 
 static bool refine_create(struct refine *refine, const struct layer *layer, struct error *error) {
@@ -165,7 +167,7 @@ static bool refine_create(struct refine *refine, const struct layer *layer, stru
     return ok;
 }
 
-bool dsnot_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool dsnot_prune(struct layer *layer, struct error *error) {
     struct refine refine = {0};
     double *mean = memory_alloc(2 * (size_t)layer->columns, sizeof *mean, error);
     float *norm = score_input_norms(layer, error);
@@ -176,9 +178,10 @@ bool dsnot_prune(struct layer *layer, struct progress *progress, struct error *e
         refine.variance = mean + layer->columns;
         refine.norm = norm;
         parallel_for((size_t)layer->rows, 8, refine_rows, &refine);
-        ok = progress_continue(progress, error);
+        ok = progress_continue(layer->progress, error);
         layer->report.iterations = (int)atomic_load(&refine.swaps);
-        score_apply(layer->weights, refine.mask, layer->rows, layer->columns);
+        if (ok)
+            score_apply(layer->weights, refine.mask, layer->rows, layer->columns);
         refine_free(&refine);
     }
     memory_free(mean);

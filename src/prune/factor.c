@@ -2,15 +2,13 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include <cblas.h>
+#include "prune/stepwise.h"
 #include <math.h>
 #include <string.h>
 
 #define DAMPING_DEFAULT 0.01
 #define DAMPING_STEP 10
 #define DAMPING_MAXIMUM 1.0
-
-void spotrf_(const char *triangle, const int *n, float *a, const int *leading, int *info);
 
 void factor_free(struct factor *factor) {
     if (factor == NULL)
@@ -73,7 +71,9 @@ static struct diagonal diagonal_of(const struct factor *factor, const struct inp
     return diagonal;
 }
 
-static bool factorise(struct factor *factor, const struct input_statistics *input, struct diagonal diagonal) {
+/* `positive`: whether there is such a factor at this damping. False when it was stopped. */
+static bool factorise(bool *positive, struct factor *factor, const struct input_statistics *input,
+                      struct diagonal diagonal, struct progress *progress, struct error *error) {
     size_t n = (size_t)factor->n;
     hessian_copy_reversed(factor->r, input->hessian, diagonal.scale);
     for (size_t j = 0; j < n; j++) {
@@ -82,17 +82,19 @@ static bool factorise(struct factor *factor, const struct input_statistics *inpu
             *entry = (float)diagonal.dead;
         *entry += (float)(factor->damping * diagonal.mean);
     }
-    int order = (int)n;
-    int info = 0;
-    spotrf_("U", &order, factor->r, &order, &info);
-    if (info == 0)
+    if (!stepwise_cholesky(positive, factor->r, factor->n, progress, error))
+        return false;
+    if (*positive)
         reverse(factor);
-    return info == 0;
+    return true;
 }
 
 static bool factor_back_off(struct factor *factor, const struct input_statistics *input, struct diagonal diagonal,
-                            struct error *error) {
-    while (!factorise(factor, input, diagonal)) {
+                            struct progress *progress, struct error *error) {
+    bool positive;
+    while (factorise(&positive, factor, input, diagonal, progress, error)) {
+        if (positive)
+            return true;
         if (factor->damping >= DAMPING_MAXIMUM)
             return error_set(
                 error, ERROR_FAILURE,
@@ -101,11 +103,11 @@ static bool factor_back_off(struct factor *factor, const struct input_statistics
         factor->retries++;
         factor->damping = fmin(DAMPING_MAXIMUM, (factor->damping > 0 ? factor->damping : 1e-4) * DAMPING_STEP);
     }
-    return true;
+    return false;
 }
 
 struct factor *factor_create(const struct input_statistics *input, double damping, bool reference,
-                             struct error *error) {
+                             struct progress *progress, struct error *error) {
     struct factor *factor = memory_alloc(1, sizeof *factor, error);
     double *values = memory_alloc((size_t)input->columns, sizeof *values, error);
     if (factor == NULL || values == NULL)
@@ -124,7 +126,7 @@ struct factor *factor_create(const struct input_statistics *input, double dampin
                         "the calibration inputs hold NaN or Inf, so there is no Hessian to prune by");
         goto fail;
     }
-    if (!factor_back_off(factor, input, diagonal_of(factor, input, sum, reference), error))
+    if (!factor_back_off(factor, input, diagonal_of(factor, input, sum, reference), progress, error))
         goto fail;
     memory_free(values);
     return factor;
@@ -137,7 +139,7 @@ fail:
 bool layer_factor(struct layer *layer, struct error *error) {
     double damping = layer->options.damping > 0 ? layer->options.damping : DAMPING_DEFAULT;
     if (layer->factor == NULL)
-        layer->factor = factor_create(layer->input, damping, layer->options.reference, error);
+        layer->factor = factor_create(layer->input, damping, layer->options.reference, layer->progress, error);
     if (layer->factor == NULL)
         return false;
     struct layer_report *report = &layer->report;

@@ -19,8 +19,10 @@ struct factor {
 
 /* Factorises 2/T Σxxᵀ + damping × mean(diag) × I. Dead inputs get the mean of the live diagonal in their place
  * (reference: 1, before the mean is taken). When the factorisation fails the damping is raised tenfold, at most up to
- * 1, each time counted in retries. NULL with a sentence when inputs hold NaN or Inf, or when even that fails. */
-struct factor *factor_create(const struct input_statistics *input, double damping, bool reference, struct error *error);
+ * 1, each time counted in retries. NULL with a sentence when inputs hold NaN or Inf, when even that fails, or
+ * when progress (may be NULL) was cancelled. */
+struct factor *factor_create(const struct input_statistics *input, double damping, bool reference,
+                             struct progress *progress, struct error *error);
 void factor_free(struct factor *factor);
 
 /* layer->factor, made from layer->input with the layer's damping when it is still missing; fills the report's damping,

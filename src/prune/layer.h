@@ -37,6 +37,7 @@ struct layer {
     double sparsity;
     const uint8_t *fixed_mask; /* for methods that refine or repair a given mask: 1 = goes; else NULL */
     struct layer_options options;
+    struct progress *progress;  /* NULL, or what can stop the method within a second */
     struct layer_report report; /* out */
 };
 

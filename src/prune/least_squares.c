@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "prune/factor.h"
-#include <cblas.h>
+#include "prune/stepwise.h"
 #include <math.h>
 #include <string.h>
 
@@ -39,6 +39,7 @@ bool least_squares_create(struct least_squares *problem, struct layer *layer, st
     memset(problem, 0, sizeof *problem);
     problem->rows = layer->rows;
     problem->n = layer->columns;
+    problem->progress = layer->progress;
     size_t n = (size_t)layer->columns;
     size_t count = (size_t)layer->rows * n;
     problem->a = memory_alloc_aligned(n * n, sizeof(float), error);
@@ -47,19 +48,16 @@ bool least_squares_create(struct least_squares *problem, struct layer *layer, st
     problem->g = memory_alloc_aligned(count, sizeof(float), error);
     bool ok = problem->a != NULL && problem->scale != NULL && problem->dense != NULL && problem->g != NULL &&
               normalise(problem, layer, error);
-    if (!ok) {
-        least_squares_free(problem);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; ok && i < count; i++)
         problem->dense[i] = layer->weights[i] * problem->scale[i % n];
-    least_squares_product(problem->g, problem, problem->dense);
-    return true;
+    ok = ok && least_squares_product(problem->g, problem, problem->dense, error);
+    if (!ok)
+        least_squares_free(problem);
+    return ok;
 }
 
-void least_squares_product(float *out, const struct least_squares *problem, const float *b) {
-    int n = (int)problem->n;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)problem->rows, n, n, 1, b, n, problem->a, n, 0, out, n);
+bool least_squares_product(float *out, const struct least_squares *problem, const float *b, struct error *error) {
+    return stepwise_product(out, b, problem->a, problem->rows, problem->n, problem->progress, error);
 }
 
 /* tr(BÃBᵀ) - 2 tr(bÃBᵀ) + tr(bÃbᵀ), as Σ (B - b) ⊙ (g - product). */
@@ -132,23 +130,22 @@ static double solver_residual(const struct solver *solver) {
     return sum;
 }
 
-static bool solver_run(struct solver *solver, int *made, int iterations, double tolerance, struct progress *progress,
-                       struct error *error) {
+static bool solver_run(struct solver *solver, int *made, int iterations, double tolerance, struct error *error) {
     size_t rows = (size_t)solver->problem->rows;
-    least_squares_product(solver->product, solver->problem, solver->b);
+    if (!least_squares_product(solver->product, solver->problem, solver->b, error))
+        return false;
     parallel_for(rows, 8, solver_start, solver);
     double enough = tolerance * tolerance * solver_residual(solver);
     for (*made = 0; *made < iterations && solver_residual(solver) > enough; (*made)++) {
-        if (!progress_continue(progress, error))
+        if (!least_squares_product(solver->product, solver->problem, solver->direction, error))
             return false;
-        least_squares_product(solver->product, solver->problem, solver->direction);
         parallel_for(rows, 8, solver_step, solver);
     }
     return true;
 }
 
 bool least_squares_solve(float *b, int *made, const struct least_squares *problem, const uint8_t *mask, int iterations,
-                         double tolerance, struct progress *progress, struct error *error) {
+                         double tolerance, struct error *error) {
     size_t count = (size_t)problem->rows * (size_t)problem->n;
     struct solver solver = {.problem = problem, .mask = mask, .b = b};
     for (size_t i = 0; i < count; i++)
@@ -158,7 +155,7 @@ bool least_squares_solve(float *b, int *made, const struct least_squares *proble
     solver.product = memory_alloc_aligned(count, sizeof(float), error);
     solver.squared = memory_alloc((size_t)problem->rows, sizeof(double), error);
     bool ok = solver.residual != NULL && solver.direction != NULL && solver.product != NULL && solver.squared != NULL &&
-              solver_run(&solver, made, iterations, tolerance, progress, error);
+              solver_run(&solver, made, iterations, tolerance, error);
     memory_free(solver.residual);
     memory_free(solver.direction);
     memory_free(solver.product);

@@ -10,10 +10,11 @@
 
 struct least_squares {
     int64_t rows, n;
-    float *a;     /* Ã, [n × n] symmetric */
-    float *scale; /* d, [n]; 1 for dead inputs */
-    float *dense; /* B of the dense weights, [rows × n] */
-    float *g;     /* B Ã, [rows × n]: the linear term */
+    float *a;                  /* Ã, [n × n] symmetric */
+    float *scale;              /* d, [n]; 1 for dead inputs */
+    float *dense;              /* B of the dense weights, [rows × n] */
+    float *g;                  /* B Ã, [rows × n]: the linear term */
+    struct progress *progress; /* the layer's */
 };
 
 /* From the layer's Hessian and dense weights. Damped as the layer's factor is (factor.h), which is made when it is
@@ -21,8 +22,8 @@ struct least_squares {
 bool least_squares_create(struct least_squares *problem, struct layer *layer, struct error *error);
 void least_squares_free(struct least_squares *problem);
 
-/* out[rows × n] = b Ã. */
-void least_squares_product(float *out, const struct least_squares *problem, const float *b);
+/* out[rows × n] = b Ã; false when the problem's progress was cancelled (so all functions below that can fail). */
+bool least_squares_product(float *out, const struct least_squares *problem, const float *b, struct error *error);
 
 /* tr((B − b) Ã (B − b)ᵀ) given product = b Ã. */
 double least_squares_error(const struct least_squares *problem, const float *b, const float *product);
@@ -31,7 +32,7 @@ double least_squares_error(const struct least_squares *problem, const float *b, 
  * entries are set to 0 first). Stops after `iterations` or when the squared residual has fallen by tolerance². The
  * number made is returned in *made. */
 bool least_squares_solve(float *b, int *made, const struct least_squares *problem, const uint8_t *mask, int iterations,
-                         double tolerance, struct progress *progress, struct error *error);
+                         double tolerance, struct error *error);
 
 /* Writes b back into the layer's weights: w = b / d, +0 where mask is 1. */
 void least_squares_store(struct layer *layer, const struct least_squares *problem, const float *b, const uint8_t *mask);

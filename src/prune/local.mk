@@ -24,5 +24,6 @@ libsecateur_a_SOURCES += \
   src/prune/solver_methods.h \
   src/prune/sparsegpt.c src/prune/sparsegpt.h \
   src/prune/sparsegpt_panel.c src/prune/sparsegpt_panel.h \
+  src/prune/stepwise.c src/prune/stepwise.h \
   src/prune/support.c src/prune/support.h \
   src/prune/wanda.c

@@ -246,8 +246,7 @@ static void pass_on(struct layer *layer, uint8_t *mask, const float *dense) {
     layer->fixed_mask = mask;
 }
 
-static bool run_steps(struct layer *layer, const struct method_chain *chain, struct progress *progress,
-                      struct error *error) {
+static bool run_steps(struct layer *layer, const struct method_chain *chain, struct error *error) {
     size_t count = (size_t)layer->rows * (size_t)layer->columns;
     uint8_t *mask = memory_alloc(count, 1, error);
     float *dense = memory_alloc_aligned(count, sizeof *dense, error);
@@ -257,7 +256,7 @@ static bool run_steps(struct layer *layer, const struct method_chain *chain, str
     for (size_t i = 0; ok && i < chain->count; i++) {
         if (i > 0)
             pass_on(layer, mask, dense);
-        ok = chain->steps[i]->prune(layer, progress, error);
+        ok = chain->steps[i]->prune(layer, error);
     }
     layer->fixed_mask = NULL;
     memory_free(mask);
@@ -279,7 +278,7 @@ static bool check_data(struct layer *layer, const struct method_chain *chain, st
     return layer_check_input(layer, need == METHOD_NEEDS_HESSIAN, error);
 }
 
-bool method_run(struct layer *layer, const struct method_chain *chain, struct progress *progress, struct error *error) {
+bool method_run(struct layer *layer, const struct method_chain *chain, struct error *error) {
     memset(&layer->report, 0, sizeof layer->report);
     if (!check_data(layer, chain, error))
         return false;
@@ -287,6 +286,6 @@ bool method_run(struct layer *layer, const struct method_chain *chain, struct pr
     if (pattern_count(layer->pattern, layer->rows, layer->columns, layer->sparsity) == 0 && !rounds)
         return true;
     if (chain->count == 1)
-        return chain->steps[0]->prune(layer, progress, error);
-    return run_steps(layer, chain, progress, error);
+        return chain->steps[0]->prune(layer, error);
+    return run_steps(layer, chain, error);
 }

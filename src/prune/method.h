@@ -24,7 +24,7 @@ struct method {
     bool refines; /* works on a mask that another method has chosen: may stand behind a '+' */
     /* Prunes layer->weights in place: exact count, pattern kept, zeros are +0. False with a sentence (which the caller
      * prefixes with the matrix's name) on failure or cancellation; the weights are then undefined. */
-    bool (*prune)(struct layer *layer, struct progress *progress, struct error *error);
+    bool (*prune)(struct layer *layer, struct error *error);
 };
 
 extern const struct method method_table[];
@@ -57,6 +57,6 @@ bool method_accepts(const struct method_chain *chain, struct pattern pattern, st
 /* Prunes layer->weights by all steps. layer->pattern must not be PATTERN_DEFAULT. Nothing changes when
  * the pattern's count is 0, unless kept weights are to be rounded. Refused for weights that hold NaN or Inf, for data
  * that is missing and for inputs that layer_check_input refuses; what that notes is in the report. */
-bool method_run(struct layer *layer, const struct method_chain *chain, struct progress *progress, struct error *error);
+bool method_run(struct layer *layer, const struct method_chain *chain, struct error *error);
 
 #endif

@@ -12,9 +12,9 @@ static void obd_scores(float *scores, const struct layer *layer, const void *con
         }
 }
 
-bool obd_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool obd_prune(struct layer *layer, struct error *error) {
     float *norms = score_input_norms(layer, error);
-    bool ok = norms != NULL && score_prune(layer, obd_scores, norms, progress, error);
+    bool ok = norms != NULL && score_prune(layer, obd_scores, norms, error);
     memory_free(norms);
     return ok;
 }

@@ -89,11 +89,13 @@ static bool proximal_create(struct proximal *state, struct layer *layer, shrink_
 }
 
 /* b <- momentum - (momentum Ã - g) / L. */
-static void gradient_step(struct proximal *state) {
+static bool gradient_step(struct proximal *state, struct error *error) {
     float step = (float)(1 / state->lipschitz);
-    least_squares_product(state->product, &state->problem, state->momentum);
+    if (!least_squares_product(state->product, &state->problem, state->momentum, error))
+        return false;
     for (size_t i = 0; i < cells(state); i++)
         state->b[i] = state->momentum[i] - step * (state->product[i] - state->problem.g[i]);
+    return true;
 }
 
 /* The adaptive lasso (Zou 2006): an entry's penalty is inverse to its dense size, which is the least-squares solution
@@ -147,14 +149,13 @@ static void shrink_groups(struct proximal *state, double amount) {
 }
 
 /* FISTA from the present b, at penalty λ = amount × L. */
-static bool fista(struct proximal *state, double amount, struct progress *progress, struct error *error) {
+static bool fista(struct proximal *state, double amount, struct error *error) {
     double t = 1;
     memcpy(state->momentum, state->b, cells(state) * sizeof(float));
     memcpy(state->before, state->b, cells(state) * sizeof(float));
     for (int i = 0; i < FISTA_ITERATIONS; i++) {
-        if (!progress_continue(progress, error))
+        if (!gradient_step(state, error))
             return false;
-        gradient_step(state);
         state->shrink(state, amount);
         double next = (1 + sqrt(1 + 4 * t * t)) / 2;
         float ahead = (float)((t - 1) / next);
@@ -177,14 +178,14 @@ static double zeros_share(const struct proximal *state) {
 
 /* Bisects the penalty, each solution the start of the next, until the share of zeros is the target's; what is still
  * missing or too much then is settled by the size of the entries. */
-static bool find_penalty(struct proximal *state, struct progress *progress, struct error *error) {
+static bool find_penalty(struct proximal *state, struct error *error) {
     double low = 0;
     double high = 0;
     for (size_t i = 0; i < cells(state); i++)
         high = fmax(high, fabs((double)state->problem.dense[i]));
     for (int round = 0; round < BISECTIONS; round++) {
         double amount = round == 0 ? high / 64 : (low + high) / 2;
-        if (!fista(state, amount, progress, error))
+        if (!fista(state, amount, error))
             return false;
         double share = zeros_share(state);
         if (fabs(share - state->layer->sparsity) < 1e-3)
@@ -197,26 +198,26 @@ static bool find_penalty(struct proximal *state, struct progress *progress, stru
     return true;
 }
 
-static bool lasso_with(struct layer *layer, shrink_function *shrink, struct progress *progress, struct error *error) {
+static bool lasso_with(struct layer *layer, shrink_function *shrink, struct error *error) {
     struct proximal state;
     if (!proximal_create(&state, layer, shrink, error))
         return false;
-    bool ok = find_penalty(&state, progress, error) &&
+    bool ok = find_penalty(&state, error) &&
               support_choose(state.mask, state.product, layer, &state.problem, state.b, layer->sparsity, error) &&
-              support_finish(layer, &state.problem, state.b, state.mask, progress, error);
+              support_finish(layer, &state.problem, state.b, state.mask, error);
     proximal_free(&state);
     return ok;
 }
 
-bool lasso_prune(struct layer *layer, struct progress *progress, struct error *error) {
-    return lasso_with(layer, shrink_entries, progress, error);
+bool lasso_prune(struct layer *layer, struct error *error) {
+    return lasso_with(layer, shrink_entries, error);
 }
 
-bool group_lasso_prune(struct layer *layer, struct progress *progress, struct error *error) {
-    return lasso_with(layer, shrink_groups, progress, error);
+bool group_lasso_prune(struct layer *layer, struct error *error) {
+    return lasso_with(layer, shrink_groups, error);
 }
 
-bool iht_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool iht_prune(struct layer *layer, struct error *error) {
     struct proximal state;
     if (!proximal_create(&state, layer, NULL, error))
         return false;
@@ -224,14 +225,13 @@ bool iht_prune(struct layer *layer, struct progress *progress, struct error *err
     bool ok = true;
     for (int i = 0; ok && i < limit; i++) {
         memcpy(state.momentum, state.b, cells(&state) * sizeof(float));
-        gradient_step(&state);
-        ok = progress_continue(progress, error) &&
+        ok = gradient_step(&state, error) &&
              support_choose(state.mask, state.product, layer, &state.problem, state.b, layer->sparsity, error);
         for (size_t c = 0; ok && c < cells(&state); c++)
             state.b[c] = state.mask[c] ? 0 : state.b[c];
         layer->report.iterations = i + 1;
     }
-    ok = ok && support_finish(layer, &state.problem, state.b, state.mask, progress, error);
+    ok = ok && support_finish(layer, &state.problem, state.b, state.mask, error);
     proximal_free(&state);
     return ok;
 }

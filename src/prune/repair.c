@@ -3,7 +3,7 @@
 #include "prune/support.h"
 #include <string.h>
 
-bool repair_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool repair_prune(struct layer *layer, struct error *error) {
     struct least_squares problem;
     if (!least_squares_create(&problem, layer, error))
         return false;
@@ -12,7 +12,7 @@ bool repair_prune(struct layer *layer, struct progress *progress, struct error *
     bool ok = b != NULL;
     if (ok) {
         memcpy(b, problem.dense, count * sizeof *b);
-        ok = support_finish(layer, &problem, b, layer->fixed_mask, progress, error);
+        ok = support_finish(layer, &problem, b, layer->fixed_mask, error);
     }
     memory_free(b);
     least_squares_free(&problem);

@@ -43,7 +43,7 @@ static bool ria_sums(struct ria *ria, const struct layer *layer, struct error *e
     return true;
 }
 
-bool ria_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool ria_prune(struct layer *layer, struct error *error) {
     double power = layer->options.power > 0 ? layer->options.power : POWER_DEFAULT;
     struct ria ria = {0};
     ria.row = memory_alloc((size_t)layer->rows, sizeof(float), error);
@@ -52,7 +52,7 @@ bool ria_prune(struct layer *layer, struct progress *progress, struct error *err
     bool ok = ria.row != NULL && ria.column != NULL && ria.norm != NULL && ria_sums(&ria, layer, error);
     for (int64_t j = 0; ok && j < layer->columns; j++)
         ria.norm[j] = (float)pow((double)ria.norm[j], power);
-    ok = ok && score_prune(layer, ria_scores, &ria, progress, error);
+    ok = ok && score_prune(layer, ria_scores, &ria, error);
     memory_free(ria.row);
     memory_free(ria.column);
     memory_free(ria.norm);

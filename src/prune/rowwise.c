@@ -105,7 +105,7 @@ static void score_rows(struct rowwise *work, const float *norms, int64_t first, 
         }
 }
 
-static bool score_all(struct rowwise *work, const float *norms, struct progress *progress, struct error *error) {
+static bool score_all(struct rowwise *work, const float *norms, struct error *error) {
     struct row_levels *levels = memory_alloc(PANEL, sizeof *levels, error);
     bool ok = levels != NULL;
     for (int64_t first = 0; ok && first < work->layer->rows; first += PANEL) {
@@ -113,7 +113,7 @@ static bool score_all(struct rowwise *work, const float *norms, struct progress 
         score_rows(work, norms, first, rows);
         for (int t = 0; ok && t < LEVELS; t++) {
             try_level(levels, work, first, rows, t);
-            ok = progress_continue(progress, error);
+            ok = progress_continue(work->layer->progress, error);
         }
         for (int64_t i = 0; ok && i < rows; i++)
             scale_row(work->scores + (first + i) * work->columns, &levels[i], work->columns);
@@ -139,7 +139,7 @@ static void release(struct rowwise *work) {
     memory_free(work->pull);
 }
 
-bool rowwise_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool rowwise_prune(struct layer *layer, struct error *error) {
     struct rowwise work;
     float *norms = score_input_norms(layer, error);
     uint8_t *mask = norms != NULL ? memory_alloc((size_t)layer->rows * (size_t)layer->columns, 1, error) : NULL;
@@ -147,7 +147,7 @@ bool rowwise_prune(struct layer *layer, struct progress *progress, struct error 
     if (ok) {
         find_counts(&work, layer->sparsity);
         hessian_copy(work.hessian, layer->input->hessian, 1 / (double)layer->input->tokens);
-        ok = score_all(&work, norms, progress, error) && score_pattern_select(mask, work.scores, layer, error);
+        ok = score_all(&work, norms, error) && score_pattern_select(mask, work.scores, layer, error);
     }
     if (ok)
         score_apply(layer->weights, mask, layer->rows, layer->columns);

@@ -16,7 +16,6 @@ struct select_work {
     const void *context;
     float *scores; /* a panel for each thread, or all of them */
     size_t panel;  /* rows of a panel */
-    struct progress *progress;
     _Atomic bool failed;
 };
 
@@ -35,7 +34,7 @@ static void select_panels(void *context, size_t begin, size_t end, int thread) {
     struct select_work *work = context;
     size_t columns = (size_t)work->layer->columns;
     float *scores = work->scores + (size_t)thread * work->panel * columns;
-    for (size_t row = begin; row < end && !progress_cancelled(work->progress); row += work->panel) {
+    for (size_t row = begin; row < end && !progress_cancelled(work->layer->progress); row += work->panel) {
         size_t rows = end - row < work->panel ? end - row : work->panel;
         struct layer part = *work->layer;
         part.rows = (int64_t)rows;
@@ -79,11 +78,10 @@ static bool select_by_matrix(struct select_work *work, struct error *error) {
 }
 
 bool score_select(uint8_t *mask, const struct layer *layer, score_function *function, const void *context,
-                  struct progress *progress, struct error *error) {
-    struct select_work work = {
-        .mask = mask, .layer = layer, .function = function, .context = context, .progress = progress};
+                  struct error *error) {
+    struct select_work work = {.mask = mask, .layer = layer, .function = function, .context = context};
     bool ok = stays_in_row(layer) ? select_by_row(&work, error) : select_by_matrix(&work, error);
-    return ok && progress_continue(progress, error);
+    return ok && progress_continue(layer->progress, error);
 }
 
 struct apply_work {
@@ -105,10 +103,9 @@ void score_apply(float *weights, const uint8_t *mask, int64_t rows, int64_t colu
     parallel_for((size_t)rows, 64, apply_rows, &work);
 }
 
-bool score_prune(struct layer *layer, score_function *function, const void *context, struct progress *progress,
-                 struct error *error) {
+bool score_prune(struct layer *layer, score_function *function, const void *context, struct error *error) {
     uint8_t *mask = memory_alloc((size_t)layer->rows * (size_t)layer->columns, 1, error);
-    bool ok = mask != NULL && score_select(mask, layer, function, context, progress, error);
+    bool ok = mask != NULL && score_select(mask, layer, function, context, error);
     if (ok)
         score_apply(layer->weights, mask, layer->rows, layer->columns);
     memory_free(mask);

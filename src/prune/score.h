@@ -11,11 +11,10 @@ typedef void score_function(float *scores, const struct layer *layer, const void
 /* mask[rows × columns] = 1 where a weight goes. Where the pattern stays within rows, a panel of rows at a time is
  * scored, so that scores never leave the cache; otherwise all scores exist at once (rows × columns floats). */
 bool score_select(uint8_t *mask, const struct layer *layer, score_function *function, const void *context,
-                  struct progress *progress, struct error *error);
+                  struct error *error);
 
 /* score_select, and the selected weights become +0. */
-bool score_prune(struct layer *layer, score_function *function, const void *context, struct progress *progress,
-                 struct error *error);
+bool score_prune(struct layer *layer, score_function *function, const void *context, struct error *error);
 
 /* weights[i] = +0 where mask[i] is set; no -0 remains elsewhere either. */
 void score_apply(float *weights, const uint8_t *mask, int64_t rows, int64_t columns);

@@ -414,14 +414,14 @@ static bool sweep_begin(struct sweep *sweep, struct layer *layer, struct error *
     return true;
 }
 
-bool sparsegpt_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool sparsegpt_prune(struct layer *layer, struct error *error) {
     struct sweep sweep = {0};
     if (!layer_factor(layer, error))
         return false;
     bool ok = sweep_begin(&sweep, layer, error);
     parallel_blas_single_begin();
     for (sweep.first = 0; ok && sweep.first < sweep.n; sweep.first = sweep.end)
-        ok = progress_continue(progress, error) && sweep_step(&sweep, error);
+        ok = progress_continue(layer->progress, error) && sweep_step(&sweep, error);
     parallel_blas_single_end();
     sweep_free(&sweep);
     return ok;

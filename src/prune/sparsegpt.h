@@ -13,6 +13,6 @@
 /* A row of the method table; see method.h. Patterns: unstructured and columns:N choose per panel of 128 (N) columns
  * over all rows, row per panel and row, N:M per group as it is reached; tiles, rows, columns and layer->fixed_mask are
  * chosen before the sweep. options.block, damping, bits and reference are used. */
-bool sparsegpt_prune(struct layer *layer, struct progress *progress, struct error *error);
+bool sparsegpt_prune(struct layer *layer, struct error *error);
 
 #endif

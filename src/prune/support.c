@@ -23,9 +23,9 @@ bool support_choose(uint8_t *mask, float *scores, const struct layer *layer, con
 }
 
 bool support_finish(struct layer *layer, const struct least_squares *problem, float *b, const uint8_t *mask,
-                    struct progress *progress, struct error *error) {
+                    struct error *error) {
     int made = 0;
-    if (!least_squares_solve(b, &made, problem, mask, FINISH_ITERATIONS, FINISH_TOLERANCE, progress, error))
+    if (!least_squares_solve(b, &made, problem, mask, FINISH_ITERATIONS, FINISH_TOLERANCE, error))
         return false;
     layer->report.iterations += made;
     least_squares_store(layer, problem, b, mask);

@@ -12,6 +12,6 @@ bool support_choose(uint8_t *mask, float *scores, const struct layer *layer, con
 
 /* Conjugate gradients on the support from b, and the result into layer->weights. b is changed. */
 bool support_finish(struct layer *layer, const struct least_squares *problem, float *b, const uint8_t *mask,
-                    struct progress *progress, struct error *error);
+                    struct error *error);
 
 #endif

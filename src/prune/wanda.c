@@ -24,9 +24,9 @@ void wanda_scores(float *scores, const struct layer *layer, const void *context,
     }
 }
 
-bool wanda_prune(struct layer *layer, struct progress *progress, struct error *error) {
+bool wanda_prune(struct layer *layer, struct error *error) {
     float *norms = score_input_norms(layer, error);
-    bool ok = norms != NULL && score_prune(layer, wanda_scores, norms, progress, error);
+    bool ok = norms != NULL && score_prune(layer, wanda_scores, norms, error);
     memory_free(norms);
     return ok;
 }

@@ -72,7 +72,8 @@ static bool solve(struct data_run *data, float *weights, size_t index, double sp
                           .input = input != NULL ? &input->statistics : NULL,
                           .pattern = task->pattern,
                           .sparsity = sparsity,
-                          .options = run->settings.layer};
+                          .options = run->settings.layer,
+                          .progress = data->progress};
     layer.options.reference = run->settings.reference;
     struct method_chain magnitude;
     const struct method_chain *chain = &task->chain;
@@ -84,7 +85,7 @@ static bool solve(struct data_run *data, float *weights, size_t index, double sp
     if (input != data->factor_input)
         prune_matrix_drop_factor(data);
     layer.factor = data->factor;
-    bool ok = method_run(&layer, chain, data->progress, error);
+    bool ok = method_run(&layer, chain, error);
     data->factor = layer.factor;
     data->factor_input = input;
     run->records[index].report = layer.report;
@@ -108,10 +109,10 @@ static bool measure(struct data_run *data, size_t index, const float *weights, s
     double energy = 0;
     double lost = 0;
     prune_data_dense(dense, data, data->run->tasks[index].matrix);
-    bool ok = hessian_quadratic(&energy, input->statistics.hessian, dense, matrix->rows, error);
+    bool ok = hessian_quadratic(&energy, input->statistics.hessian, dense, matrix->rows, data->progress, error);
     for (size_t i = 0; i < count; i++)
         dense[i] -= weights[i];
-    ok = ok && hessian_quadratic(&lost, input->statistics.hessian, dense, matrix->rows, error);
+    ok = ok && hessian_quadratic(&lost, input->statistics.hessian, dense, matrix->rows, data->progress, error);
     record->error = energy > 0 ? lost / energy : 0;
     memory_free(dense);
     return ok;

@@ -101,10 +101,11 @@ static bool prune_weights(struct prune_run *run, const struct prune_task *task, 
                           .columns = matrix->columns,
                           .pattern = task->pattern,
                           .sparsity = task->sparsity,
-                          .options = run->settings.layer};
+                          .options = run->settings.layer,
+                          .progress = progress};
     layer.options.reference = run->settings.reference;
     matrix_read(weights, matrix, 0, matrix->rows);
-    if (!method_run(&layer, &task->chain, progress, error))
+    if (!method_run(&layer, &task->chain, error))
         return false;
     *report = layer.report;
     return true;

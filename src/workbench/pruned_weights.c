@@ -73,11 +73,11 @@ static bool prune_values(const struct pruned_weights *weights, float *values, si
                           .sparsity = target->sparsity};
     matrix_read(values, matrix, 0, matrix->rows);
     if (needs != METHOD_NEEDS_HESSIAN)
-        return method_run(&layer, &chain, NULL, error);
+        return method_run(&layer, &chain, error);
     kept_hessians_fill(weights->kept, &layer, index);
     if (layer.input == NULL && !method_parse(&chain, "magnitude", error)) /* as a run cuts what no token reaches */
         return false;
-    bool ok = method_run(&layer, &chain, NULL, error);
+    bool ok = method_run(&layer, &chain, error);
     kept_hessians_keep(weights->kept, &layer, index);
     return ok;
 }

@@ -86,7 +86,7 @@ static double solve_seconds(const struct input_statistics *input, const float *d
                               .sparsity = 0.5};
         struct error error = {0};
         double start = progress_clock();
-        if (!sparsegpt_prune(&layer, NULL, &error)) {
+        if (!sparsegpt_prune(&layer, &error)) {
             (void)fprintf(stderr, "%s\n", error.text);
             exit(1);
         }
