@@ -142,7 +142,8 @@ endif
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/methods_golden_test
-tests_methods_golden_test_SOURCES = tests/methods_golden_test.c tests/golden.c tests/golden.h
+tests_methods_golden_test_SOURCES = tests/methods_golden_test.c tests/near_tie.c tests/near_tie.h \
+  tests/solve_f64.c tests/solve_f64.h tests/golden.c tests/golden.h
 tests_methods_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"'
 tests_methods_golden_test_LDADD = $(unit_libs)
 TESTS += tests/methods_golden_test
