@@ -1,6 +1,8 @@
 #include "calibrate/calibrate.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
+#include "engine/vector.h"
 #include <math.h>
 #include <string.h>
 
@@ -141,10 +143,12 @@ static bool see_expert(void *context, int64_t expert, const struct observed_inpu
     return true;
 }
 
+VECTOR_CLONES
 static double cosine(const float *a, const float *b, size_t columns) {
     double product = 0;
     double first = 0;
     double second = 0;
+#pragma omp simd reduction(+ : product, first, second)
     for (size_t j = 0; j < columns; j++) {
         product += (double)a[j] * (double)b[j];
         first += (double)a[j] * (double)a[j];
@@ -154,18 +158,44 @@ static double cosine(const float *a, const float *b, size_t columns) {
     return scale > 0 ? product / scale : 1;
 }
 
+struct cosine_work {
+    const float *before, *after;
+    size_t hidden;
+    double *cosines; /* of each row: added in order, so that threads do not change the sum */
+};
+
+static void find_cosines(void *context, size_t begin, size_t end, int thread) {
+    const struct cosine_work *work = context;
+    (void)thread;
+    for (size_t row = begin; row < end; row++)
+        work->cosines[row] = cosine(work->before + row * work->hidden, work->after + row * work->hidden, work->hidden);
+}
+
+static bool add_cosines(struct gathering *gathering, const float *before, const float *after, const struct batch *batch,
+                        struct error *error) {
+    size_t rows = (size_t)(batch->windows * batch->length);
+    struct cosine_work work = {before, after, (size_t)gathering->model->architecture.hidden,
+                               memory_alloc(rows, sizeof(double), error)};
+    if (work.cosines == NULL)
+        return false;
+    parallel_for(rows, 16, find_cosines, &work);
+    for (size_t row = 0; row < rows; row++) {
+        if (batch->mask != NULL && batch->mask[row] == 0)
+            continue;
+        gathering->cosine += work.cosines[row];
+        gathering->cosine_tokens++;
+    }
+    memory_free(work.cosines);
+    return true;
+}
+
 static bool see_block(void *context, int64_t block, const float *before, const float *after, const struct batch *batch,
                       struct error *error) {
     struct gathering *gathering = context;
     size_t hidden = (size_t)gathering->model->architecture.hidden;
     (void)block;
-    (void)error;
-    for (int64_t row = 0; row < batch->windows * batch->length; row++) {
-        if (batch->mask != NULL && batch->mask[row] == 0)
-            continue;
-        gathering->cosine += cosine(before + (size_t)row * hidden, after + (size_t)row * hidden, hidden);
-        gathering->cosine_tokens++;
-    }
+    if (!add_cosines(gathering, before, after, batch, error))
+        return false;
     for (int64_t window = 0; gathering->last != NULL && window < batch->windows; window++)
         memcpy(gathering->last + (size_t)(batch->first + window) * hidden,
                after + (size_t)((window + 1) * batch->length - 1) * hidden, hidden * sizeof(float));
