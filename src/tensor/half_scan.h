@@ -15,16 +15,17 @@ struct half_lines {
     uint32_t *counts; /* [HALF_PATTERNS] */
     double *rows;     /* [rows]: sums of squares */
     size_t *zeros;    /* [rows] */
-    float *columns;   /* [count]: sums of squares; take them out by half_scan_empty every few rows */
+    float *
+        columns; /* [count]: sums of squares, in an order of their own; half_scan_empty takes them out every few rows */
 };
-#define HALF_ROWS 2
+#define HALF_ROWS 4
 
 /* Adds rows × count stored values, rows `stride` bytes apart. Squares are right for 2^-60 < |w| < 2^60; what lies
  * outside is the caller's to notice. */
 void half_scan(const struct half_lines *lines, const uint8_t *stored, size_t stride, size_t rows, size_t count,
                enum dtype dtype);
-/* Adds count sums of squares to sums and makes them 0. */
-void half_scan_empty(double *sums, float *squares, size_t count);
+/* Adds count sums of squares, which half_scan has made of values of this type, to sums and makes them 0. */
+void half_scan_empty(double *sums, float *squares, size_t count, enum dtype dtype);
 
 struct half_sums {
     double sum, squares, minimum, maximum;

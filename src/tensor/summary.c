@@ -12,7 +12,7 @@
 #define GROUPS 2              /* N:M patterns looked for */
 #define HALF_HIGHEST 0x1p60F  /* |w| whose squares f32 still adds up */
 #define HALF_FAINTEST 0x1p-80 /* sum of squares that f32 holds to full precision */
-#define BATCH 16              /* rows whose squares are added in f32 before they go to f64; so many HALF_ROWS */
+#define BATCH 64              /* rows whose squares are added in f32 before they go to f64; so many HALF_ROWS */
 
 static const struct group {
     unsigned bit;
@@ -191,7 +191,7 @@ static void scan_rows_halves(struct pass *pass, struct piece *piece, size_t begi
         size_t rows = end - row < HALF_ROWS ? end - row : HALF_ROWS;
         scan_halves(pass, piece, row, rows, thread);
         if ((row - begin) % BATCH == BATCH - HALF_ROWS || row + rows == end)
-            half_scan_empty(piece->squares, piece->batch, pass->columns);
+            half_scan_empty(piece->squares, piece->batch, pass->columns, pass->tensor->dtype);
     }
 }
 
@@ -214,7 +214,7 @@ static bool piece_create(struct piece *piece, const struct pass *pass, struct er
     piece->maximum = -INFINITY;
     bool binned = !pass->halves || piece == pass->pieces;
     piece->bins = memory_alloc(binned ? MAGNITUDE_BINS : 0, sizeof *piece->bins, error);
-    piece->batch = memory_alloc(pass->halves ? pass->columns : 0, sizeof *piece->batch, error);
+    piece->batch = memory_alloc_aligned(pass->halves ? pass->columns : 0, sizeof *piece->batch, error);
     piece->squares = memory_alloc(pass->columns, sizeof *piece->squares, error);
     piece->gone = memory_alloc(pass->columns, sizeof *piece->gone, error);
     piece->kept = memory_alloc(pass->transposed ? GROUPS * pass->columns : 0, 1, error);
@@ -232,7 +232,7 @@ static uint32_t **counts_create(struct error *error) {
     uint32_t **counts = memory_alloc((size_t)parallel_threads(), sizeof *counts, error);
     bool ok = counts != NULL;
     for (int i = 0; ok && i < parallel_threads(); i++)
-        ok = (counts[i] = memory_alloc(HALF_PATTERNS, sizeof **counts, error)) != NULL;
+        ok = (counts[i] = memory_alloc_aligned(HALF_PATTERNS, sizeof **counts, error)) != NULL;
     if (ok)
         return counts;
     counts_free(counts);
