@@ -18,14 +18,16 @@ settings_of() {
 # allowed FOLDER SUFFIX: how far the perplexity may be off, relative, and why.
 allowed() {
     case "$1 $2" in
-    "falcon sparsegpt_2_4") echo 1e-3 ;; # one near-tie drags 68 cells along (methods_golden_test)
+    # Near-ties that fall as the compiler has it, and what they drag along: methods_golden_test holds both sides beside f64.
+    "falcon sparsegpt_2_4" | "qwen3 sparsegpt_2_4" | "trained_stories260k sparsegpt_60") echo 1e-3 ;;
+    "gpt2 sparsegpt_2_4") echo 2e-3 ;;
     # bf16 and f16 weights of equal size, which torch breaks in another order: 128 cells of a model that small, and 24.
     "mistral magnitude_2_4") echo 6e-2 ;;
     "opt magnitude_2_4") echo 3e-3 ;;
     # Equal bf16 weights again, and near-ties after them.
     "trained_sample magnitude_2_4" | "trained_sample sparsegpt_2_4") echo 1e-3 ;;
-    "trained_sample magnitude_4_8") echo 3e-4 ;;
-    "trained_sample sparsegpt_4_8" | "trained_sample sparsegpt_60") echo 1e-4 ;;
+    "trained_sample magnitude_4_8" | "trained_sample sparsegpt_4_8") echo 3e-4 ;;
+    "trained_sample sparsegpt_60") echo 1e-4 ;;
     *) echo 1e-5 ;;
     esac
 }
