@@ -186,10 +186,8 @@ static bool ties_explain(const char *folder, const char *model, const struct gol
     char *calibration = path_of(folder, "calib.npy");
     struct model *output = open_output();
     struct checkpoint *expected = open_result(result);
-    struct near_ties ours =
-        near_ties_find(dense, output->checkpoint, calibration, run->pattern, run->sparsity, NEAR_TIE_OURS);
-    struct near_ties theirs =
-        near_ties_find(dense, expected, calibration, run->pattern, run->sparsity, NEAR_TIE_THEIRS);
+    struct near_ties ours = near_ties_find(dense, output->checkpoint, calibration, run->pattern, run->sparsity);
+    struct near_ties theirs = near_ties_find(dense, expected, calibration, run->pattern, run->sparsity);
     print_message("%-20s %-22s beside f64: ours %zu cells differ, %zu near-ties; theirs %zu, %zu\n", folder,
                   run->suffix, ours.differing, ours.ties, theirs.differing, theirs.ties);
     checkpoint_close(expected);

@@ -90,8 +90,9 @@ static void replay_all(struct replay *replay, const char *calibration) {
 }
 
 struct near_ties near_ties_find(const char *dense, const struct checkpoint *pruned, const char *calibration,
-                                struct pattern pattern, double sparsity, double gap) {
-    struct replay replay = {.settings = {.pattern = pattern, .sparsity = sparsity, .reference = true, .near_gap = gap}};
+                                struct pattern pattern, double sparsity) {
+    struct replay replay = {
+        .settings = {.pattern = pattern, .sparsity = sparsity, .reference = true, .near_gap = NEAR_TIE_GAP}};
     struct error error = {0};
     if ((replay.model = model_open(dense, &error)) == NULL)
         fail_msg("%s", error.text);
