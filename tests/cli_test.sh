@@ -136,6 +136,14 @@ completes sparsegpt prune model out --method sp
 completes --strategy allocate model --str
 completes knapsack allocate model --strategy k
 
+# What other programs call it is answered by what it is called here.
+for word in save:write export:prune wq:quit open:load ppl:eval; do
+    echo "${word%:*}" >"$scratch/script"
+    run 2 --script "$scratch/script" "$sample"
+    complains "there is no command \"${word%:*}\".*\"${word#*:}"
+    run 0 help "${word#*:}"
+done
+
 # A full pipe or disk is an error.
 if [ -e /dev/full ]; then
     "$SECATEUR" --help >/dev/full 2>/dev/null

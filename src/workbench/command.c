@@ -58,7 +58,29 @@ const char *command_nearest(const char *typed, const char *const *names) {
     return nearest;
 }
 
+/* What people who come from other programs type, and what does that here. */
+static const struct {
+    const char *typed, *meant;
+} elsewhere[] = {
+    {"save", "\"write FILE\" keeps the plan as CSV"},
+    {"export", "\"prune OUT\" writes the pruned model, \"report DIR\" the tables"},
+    {"wq", "the work is saved as it changes; \"quit\" leaves"},
+    {"wq!", "the work is saved as it changes; \"quit\" leaves"},
+    {"exit", "\"quit\" leaves"},
+    {"q!", "\"quit\" leaves"},
+    {"e", "\"load FILE\" takes a plan; a model is opened by \"secateur MODEL\""},
+    {"open", "\"load FILE\" takes a plan; a model is opened by \"secateur MODEL\""},
+    {"sparsity", "\"set all 50\" sets it"},
+    {"ls", "\"overview\" lists blocks and matrices"},
+    {"run", "\"prune OUT\" prunes into a new folder"},
+    {"ppl", "\"eval TEXT\" measures perplexity"},
+    {"perplexity", "\"eval TEXT\" measures it"},
+};
+
 static bool unknown_command(const char *typed, struct error *error) {
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (!strcmp(typed, elsewhere[i].typed))
+            return error_set(error, ERROR_USAGE, "there is no command \"%s\"; %s", typed, elsewhere[i].meant);
     const char *names[256] = {NULL};
     for (size_t i = 0; i < 255 && command_at(i) != NULL; i++)
         names[i] = command_at(i)->name;
