@@ -183,7 +183,7 @@ static bool piece_create(struct pass_piece *piece, const struct pass *pass, stru
     piece->maximum = -INFINITY;
     bool binned = !pass->halves || piece == pass->pieces;
     piece->bins = memory_alloc(binned ? MAGNITUDE_BINS : 0, sizeof *piece->bins, error);
-    piece->batch = memory_alloc_aligned(pass->halves ? pass->columns : 0, sizeof *piece->batch, error);
+    piece->batch = memory_alloc(pass->halves ? pass->columns : 0, sizeof *piece->batch, error);
     piece->squares = memory_alloc(pass->columns, sizeof *piece->squares, error);
     piece->gone = memory_alloc(pass->columns, sizeof *piece->gone, error);
     piece->kept = memory_alloc(pass->transposed ? PASS_GROUPS * pass->columns : 0, 1, error);
@@ -201,7 +201,7 @@ static uint32_t **counts_create(struct error *error) {
     uint32_t **counts = memory_alloc((size_t)parallel_threads(), sizeof *counts, error);
     bool ok = counts != NULL;
     for (int i = 0; ok && i < parallel_threads(); i++)
-        ok = (counts[i] = memory_alloc_aligned(HALF_PATTERNS, sizeof **counts, error)) != NULL;
+        ok = (counts[i] = memory_alloc(HALF_PATTERNS, sizeof **counts, error)) != NULL;
     if (ok)
         return counts;
     counts_free(counts);
