@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,7 +210,19 @@ static void test_cancel(void **unused) {
     assert_int_equal(error.code, ERROR_CANCELLED);
 }
 
+/* Memory that is handed out again holds what it held: nothing may count on finding zeros there. */
+static void dirty_the_heap(void) {
+    enum { BYTES = 32 << 20 };
+    (void)mallopt(M_MMAP_THRESHOLD, 2 * BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 * BYTES);
+    void *memory = malloc(BYTES);
+    if (memory != NULL)
+        memset(memory, 0x5a, BYTES);
+    free(memory);
+}
+
 int main(void) {
+    dirty_the_heap();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_patterns_and_norms_both_ways),
