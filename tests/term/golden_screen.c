@@ -112,13 +112,34 @@ static void mask_clock(char *text) {
     }
 }
 
-/* The line with the load of the processors and the memory goes whole; its colours stay. */
+/* Where a line begins, counted from 0. */
+static char *line_at(char *text, size_t line) {
+    for (; line > 0 && text != NULL; line--)
+        text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL;
+    return text;
+}
+
+static size_t lines_before(const char *text, const char *end) {
+    size_t lines = 0;
+    for (; text < end; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+static void cut_line(char *from) {
+    char *end = from ? strchr(from, '\n') : NULL;
+    if (end != NULL)
+        memmove(from, end, strlen(end) + 1);
+}
+
+/* The line with the load of the processors and the memory goes, and its colours in the second half with it. */
 static void mask_line(char *text, const char *beginning) {
     char *line = strstr(text, beginning);
     if (line == NULL)
         return;
-    char *from = line + strlen(beginning), *end = strchr(line + 1, '\n');
-    memmove(from, end, strlen(end) + 1);
+    size_t number = lines_before(text, line + 1), rows = lines_before(text, text + strlen(text)) / 2;
+    cut_line(line_at(text, rows + number));
+    cut_line(line + strlen(beginning));
 }
 
 void golden_screen_check_run(struct pty *pty, const char *look) {
