@@ -55,15 +55,16 @@ static double add_value(struct pass_piece *piece, float value) {
 }
 
 static void check_groups_along(struct pass_piece *piece, const float *values, size_t count) {
-    for (size_t g = 0; g < PASS_GROUPS; g++)
-        for (size_t first = 0; first < count && !piece->broken[g]; first += pass_groups[g].length) {
-            size_t length = count - first < pass_groups[g].length ? count - first : pass_groups[g].length, kept = 0;
+    for (size_t g = 0; g < PASS_GROUPS; g++) {
+        const struct pass_group *group = &pass_groups[g];
+        for (size_t first = 0; first < count && !piece->broken[g]; first += group->length) {
+            size_t length = count - first < group->length ? count - first : group->length, kept = 0;
             for (size_t i = 0; i < length; i++)
                 kept += values[first + i] != 0;
             /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): no row of the table has length 0 */
-            piece->broken[g] =
-                kept > (pass_groups[g].kept * length + pass_groups[g].length - 1) / pass_groups[g].length;
+            piece->broken[g] = kept > (group->kept * length + group->length - 1) / group->length;
         }
+    }
 }
 
 /* Groups that run down the stored columns: counted until a group's last row. length is that of the group. */
