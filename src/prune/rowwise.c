@@ -82,7 +82,7 @@ static void try_level(struct row_levels *levels, struct rowwise *work, int64_t f
 /* The order within the row stays: a scaled score is never below those of the levels before it. */
 static void scale_row(float *scores, const struct row_levels *row, int64_t columns) {
     double scale[LEVELS];
-    double least[LEVELS];
+    double least[LEVELS] = {0};
     for (int t = 0; t < LEVELS; t++) {
         double scored = row->scored[t] - (t > 0 ? row->scored[t - 1] : 0);
         double true_error = row->true_error[t] - (t > 0 ? row->true_error[t - 1] : 0);
