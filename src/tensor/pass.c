@@ -10,7 +10,7 @@
 #define RUN 4096              /* entries widened at a time; a multiple of 8, so that no N:M group is cut */
 #define HALF_HIGHEST 0x1p60F  /* |w| whose squares f32 still adds up */
 #define HALF_FAINTEST 0x1p-80 /* sum of squares that f32 holds to full precision */
-#define BATCH 64              /* rows whose squares are added in f32 before they go to f64; so many HALF_ROWS */
+#define BATCH 256             /* rows whose squares are added in f32 before they go to f64; so many HALF_ROWS */
 
 const struct pass_group pass_groups[PASS_GROUPS] = {{SUMMARY_2_4, 2, 4}, {SUMMARY_4_8, 4, 8}};
 

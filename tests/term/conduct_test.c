@@ -435,7 +435,7 @@ static void test_small_models_open_unfolded(void **state) {
     const char *shared = getenv("SECATEUR_SHARED");
     char path[4096];
     (void)state;
-    (void)snprintf(path, sizeof path, "%s/golden/gpt2", shared ? shared : "../shared");
+    (void)snprintf(path, sizeof path, "%s/golden/gpt2", shared ? shared : ABS_TOP_SRCDIR "/../shared");
     if (access(path, R_OK) != 0)
         skip();
     struct pty pty;
