@@ -49,7 +49,7 @@ static void select_wanda(void *context) {
     struct work *work = context;
     struct layer layer = {.weights = work->weights, .rows = ROWS, .columns = COLUMNS, .pattern = work->pattern};
     layer.sparsity = 0.5;
-    (void)score_select(work->mask, &layer, wanda_scores, work->norms, NULL, NULL);
+    (void)score_select(work->mask, &layer, wanda_scores, work->norms, NULL);
 }
 
 static void select_magnitude(void *context) {
