@@ -56,7 +56,7 @@ TESTS += tests/corpus_test
 endif
 
 # make tests/bench/tokenizer_bench; run it by hand on a folder with a tokenizer and a text.
-EXTRA_PROGRAMS += tests/bench/tokenizer_bench
+check_PROGRAMS += tests/bench/tokenizer_bench
 tests_bench_tokenizer_bench_SOURCES = tests/bench/tokenizer_bench.c
 tests_bench_tokenizer_bench_LDADD = libsecateur.a $(engine_libs)
 
@@ -148,7 +148,7 @@ tests_methods_golden_test_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top
 tests_methods_golden_test_LDADD = $(unit_libs)
 TESTS += tests/methods_golden_test
 endif
-EXTRA_PROGRAMS += tests/bench/bench_forward
+check_PROGRAMS += tests/bench/bench_forward
 tests_bench_bench_forward_SOURCES = tests/bench/bench_forward.c tests/made_folder.c tests/made_folder.h
 tests_bench_bench_forward_LDADD = libsecateur.a $(engine_libs)
 
@@ -179,7 +179,7 @@ endif
 # make bench: ratios to what the machine does in the same run, one line each: what, ratio, required, PASS or BELOW.
 BENCHES = tests/bench/bench_scan tests/bench/bench_calibrate tests/bench/bench_select tests/bench/bench_forward tests/bench/bench_solve \
 	tests/bench/bench_hessian $(SCREEN_BENCHES)
-EXTRA_PROGRAMS += tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_solve tests/bench/bench_hessian
+check_PROGRAMS += tests/bench/bench_scan tests/bench/bench_select tests/bench/bench_solve tests/bench/bench_hessian
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_bench_scan_SOURCES = tests/bench/bench_scan.c tests/bench/bench.h
 tests_bench_bench_scan_LDADD = libsecateur.a $(engine_libs)
@@ -254,6 +254,6 @@ TESTS += tests/calibrate_more_test
 endif
 EXTRA_DIST += tests/forecast_record_test.sh
 TESTS += tests/forecast_record_test.sh
-EXTRA_PROGRAMS += tests/bench/bench_calibrate
+check_PROGRAMS += tests/bench/bench_calibrate
 tests_bench_bench_calibrate_SOURCES = tests/bench/bench_calibrate.c tests/bench/bench.h tests/made_folder.c tests/made_folder.h
 tests_bench_bench_calibrate_LDADD = libsecateur.a $(engine_libs)

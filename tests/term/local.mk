@@ -8,7 +8,7 @@ endif
 
 # How fast the screen answers: part of make bench.
 if HAVE_VTERM
-EXTRA_PROGRAMS += tests/bench/bench_screen
+check_PROGRAMS += tests/bench/bench_screen
 tests_bench_bench_screen_SOURCES = tests/bench/bench_screen.c tests/bench/bench.h tests/term/pty.c tests/term/pty.h
 tests_bench_bench_screen_CPPFLAGS = $(AM_CPPFLAGS) -DABS_TOP_SRCDIR='"$(abs_top_srcdir)"' -DABS_TOP_BUILDDIR='"$(abs_top_builddir)"'
 tests_bench_bench_screen_CFLAGS = $(AM_CFLAGS) $(VTERM_CFLAGS)
