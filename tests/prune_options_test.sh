@@ -45,15 +45,28 @@ prune plain --method wanda --pattern 1:4
 prune reordered --method wanda --pattern 1:4 --permute
 below "$(perplexity "$scratch/reordered")" "$(perplexity "$scratch/plain")" 'a better order loses less at keep 1 of 4'
 
-# A killed run goes on to the same bytes, reordered units included.
-"$SECATEUR" prune "$sample" "$scratch/again" --calibrate "$text" --windows 16 --compute f32 --method wanda --pattern 1:4 \
-    --permute >/dev/null 2>&1 </dev/null &
-child=$!
-sleep 0.12
-kill -KILL $child 2>/dev/null
-wait $child 2>/dev/null
-prune again --method wanda --pattern 1:4 --permute --force
-cmp -s "$scratch/again/model.safetensors" "$scratch/reordered/model.safetensors" || fail 'other bytes after a kill'
+# killed LINES OPTIONS...: a run killed when its journal has that many lines, so amid a block, goes on to the bytes of $scratch/whole.
+killed() {
+    lines=$1
+    shift
+    rm -rf "$scratch/again" "$scratch"/.again*
+    "$SECATEUR" prune "$sample" "$scratch/again" --calibrate "$text" --windows 16 --compute f32 "$@" >/dev/null 2>&1 </dev/null &
+    child=$!
+    while kill -0 $child 2>/dev/null; do
+        [ "$(cat "$scratch"/.again.secateur-partial/.secateur-journal 2>/dev/null | wc -l)" -lt "$lines" ] || break
+    done
+    kill -KILL $child 2>/dev/null
+    wait $child 2>/dev/null
+    prune again "$@" --force
+    cmp -s "$scratch/again/model.safetensors" "$scratch/whole/model.safetensors" ||
+        fail "other bytes after a kill at $lines lines of the journal: $*"
+}
+
+# What a block's matrices see is remade for one that was left half done: in the new order, and round after round.
+mv "$scratch/reordered" "$scratch/whole"
+for lines in 3 5 12; do killed $lines --method wanda --pattern 1:4 --permute; done
+prune whole --method sparsegpt --sparsity 50% --rounds 3 --force
+for lines in 3 5 12; do killed $lines --method sparsegpt --sparsity 50% --rounds 3; done
 
 run 2 prune "$sample" "$scratch/none" --method wanda --sparsity 50% --calibrate "$text" --bias
 complains 'bias compensation needs a bias'

@@ -40,13 +40,27 @@ static float *present_bias(const struct data_run *data, size_t weight, struct er
     return values;
 }
 
+/* What an earlier run has written. */
+static bool take_back(struct data_run *data, size_t weight, size_t tensor, struct error *error) {
+    size_t count = (size_t)data->run->workbench->model->weights[weight].tensor->count;
+    float *values = memory_alloc_aligned(count, sizeof *values, error);
+    if (values == NULL || !writer_read_floats(values, data->writer, tensor, error)) {
+        memory_free(values);
+        return false;
+    }
+    memory_free(data->vectors[weight]);
+    data->vectors[weight] = values;
+    return true;
+}
+
 bool prune_bias_take(struct data_run *data, size_t matrix, const float *pruned, const struct input_statistics *input,
                      struct error *error) {
     const struct model *model = data->run->workbench->model;
     const struct matrix *of = &model->matrices[matrix];
     size_t weight = (size_t)(bias_of(model, matrix) - model->weights);
-    if (writer_has(data->writer, checkpoint_index(model->checkpoint, model->weights[weight].tensor)))
-        return true; /* an earlier run came as far as this */
+    size_t tensor = checkpoint_index(model->checkpoint, model->weights[weight].tensor);
+    if (writer_has(data->writer, tensor))
+        return take_back(data, weight, tensor, error);
     double *change = memory_alloc((size_t)of->rows, sizeof *change, error);
     float *dense = memory_alloc_aligned((size_t)of->tensor->count, sizeof *dense, error);
     float *values = change != NULL && dense != NULL ? present_bias(data, weight, error) : NULL;

@@ -234,11 +234,27 @@ static bool reorder(struct data_run *data, int64_t block, struct range tasks, st
     return gather(data, block, tasks, false, error) && prune_reorder(data, tasks.first, tasks.end, error);
 }
 
+/* Whether matrices of a block see the others of it as they were before: reordered, or of an earlier round. An earlier
+ * run's finished ones are not that, so a block that it left half done is done again, to the same bytes. */
+static bool must_repeat(const struct data_run *data, struct range tasks) {
+    bool together = data->run->settings.sequence != PRUNE_IN_ORDER || data->imatrix.count > 0;
+    return together && !all_done(data, tasks) &&
+           (data->run->settings.rounds > 1 || prune_reorder_wanted(data, tasks.first, tasks.end));
+}
+
+static void forget_finished(struct data_run *data, struct range tasks) {
+    for (size_t i = tasks.first; i < tasks.end; i++)
+        data->run->records[i].resumed = false;
+}
+
 static bool prune_block_tasks(struct data_run *data, int64_t block, struct range tasks, struct error *error) {
     bool ok = true;
     bool dense = data->run->settings.sequence == PRUNE_DENSE || data->imatrix.count > 0;
     bool finished = all_done(data, tasks);
-    if (!dense || !finished)
+    bool repeat = must_repeat(data, tasks);
+    if (repeat)
+        forget_finished(data, tasks);
+    if (!repeat && (!dense || !finished))
         ok = take_finished(data, block, tasks, error);
     if (ok && !finished)
         ok = reorder(data, block, tasks, error);

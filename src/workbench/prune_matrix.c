@@ -151,7 +151,8 @@ bool prune_matrix(struct data_run *data, size_t index, double sparsity, bool las
     bool changed = method_repairs(&data->run->tasks[index].chain) || data->order_count > 0;
     if (ok && last)
         ok = measure(data, index, weights, error) &&
-             prune_output(data->writer, matrix, prune_matrix_tensor(data, index), weights, changed, error);
+             (writer_has(data->writer, prune_matrix_tensor(data, index)) || /* a block that is done again */
+              prune_output(data->writer, matrix, prune_matrix_tensor(data, index), weights, changed, error));
     data->run->records[index].seconds += progress_clock() - begun;
     data->run->finished += ok && last;
     if (ok && last) {
