@@ -67,6 +67,13 @@ mv "$scratch/reordered" "$scratch/whole"
 for lines in 3 5 12; do killed $lines --method wanda --pattern 1:4 --permute; done
 prune whole --method sparsegpt --sparsity 50% --rounds 3 --force
 for lines in 3 5 12; do killed $lines --method sparsegpt --sparsity 50% --rounds 3; done
+# What later blocks see of the dense model is the same whether a block was pruned by this run or by the one before.
+for options in '--sparsity 50% --rounds 2' '--pattern 2:4 --permute'; do
+    # shellcheck disable=SC2086 # words
+    prune whole --method wanda --sequential dense --force $options
+    # shellcheck disable=SC2086
+    killed 12 --method wanda --sequential dense $options
+done
 
 run 2 prune "$sample" "$scratch/none" --method wanda --sparsity 50% --calibrate "$text" --bias
 complains 'bias compensation needs a bias'

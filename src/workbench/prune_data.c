@@ -172,12 +172,13 @@ static double round_sparsity(const struct data_run *data, size_t task, int round
     return schedule_cubic(0, given->sparsity, round, data->run->settings.rounds);
 }
 
-/* All matrices see the block as it was before this round. */
-static bool prune_together(struct data_run *data, int64_t block, struct range tasks, bool keep, struct error *error) {
+/* All matrices see the block as it was before this round; `dense`: as it was before all of them, so that its inputs are
+ * gathered once, and its outputs with them. Not those of reordered units: they add up in another order. */
+static bool prune_together(struct data_run *data, int64_t block, struct range tasks, bool dense, struct error *error) {
     int rounds = data->run->settings.rounds;
     for (int round = 1; round <= rounds; round++) {
         data->overridden = round > 1 || data->order_count > 0;
-        if (!gather(data, block, tasks, keep && round == rounds, error))
+        if ((round == 1 || !dense) && !gather(data, block, tasks, dense && data->order_count == 0, error))
             return false;
         for (size_t i = tasks.first; i < tasks.end; i++)
             if (!done_before(data, i) && !prune_matrix(data, i, round_sparsity(data, i, round), round == rounds, error))
@@ -263,10 +264,12 @@ static bool prune_block_tasks(struct data_run *data, int64_t block, struct range
         ok = !dense && data->run->settings.sequence == PRUNE_IN_ORDER
                  ? prune_in_order(data, block, tasks, error)
                  : prune_together(data, block, tasks, dense, error);
-    if (!ok || (dense && !finished) || data->imatrix.count > 0)
+    bool kept = dense && !finished && data->order_count == 0;
+    if (!ok || kept || data->imatrix.count > 0)
         return ok;
     data->overridden = !dense;
-    job_stage(data->run->workbench->jobs, "block %lld: text through the pruned block", (long long)block);
+    job_stage(data->run->workbench->jobs, "block %lld: text through the %s block", (long long)block,
+              dense ? "dense" : "pruned");
     return stream_pass(data->stream, NULL, true, data->progress, error);
 }
 
