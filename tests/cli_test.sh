@@ -141,6 +141,8 @@ for word in save:write export:prune wq:quit open:load ppl:eval; do
     echo "${word%:*}" >"$scratch/script"
     run 2 --script "$scratch/script" "$sample"
     complains "there is no command \"${word%:*}\".*\"${word#*:}"
+    run 2 help "${word%:*}"
+    complains "\"${word#*:}"
     run 0 help "${word#*:}"
 done
 

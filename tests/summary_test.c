@@ -189,7 +189,7 @@ static void check_halves(enum dtype dtype, enum made made, size_t rows, size_t c
 }
 
 static void test_halves_equal_plain(void **unused) {
-    static const size_t shapes[][2] = {{1, 1}, {7, 5}, {40, 333}, {333, 40}, {19, 9001}};
+    static const size_t shapes[][2] = {{1, 1}, {7, 5}, {40, 333}, {333, 40}, {19, 9001}, {8209, 33}};
     (void)unused;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (enum made made = 0; made < MADE_COUNT; made++)

@@ -77,7 +77,7 @@ static const struct {
     {"perplexity", "\"eval TEXT\" measures it"},
 };
 
-static bool unknown_command(const char *typed, struct error *error) {
+bool command_unknown(const char *typed, struct error *error) {
     for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
         if (!strcmp(typed, elsewhere[i].typed))
             return error_set(error, ERROR_USAGE, "there is no command \"%s\"; %s", typed, elsewhere[i].meant);
@@ -121,7 +121,7 @@ static bool parse_and_run(struct workbench *workbench, const char *line, const s
                           struct error *error) {
     const struct command *command = command_find(words->list[0].text);
     if (command == NULL)
-        return unknown_command(words->list[0].text, error);
+        return command_unknown(words->list[0].text, error);
     struct parsed parsed;
     bool ok = parsed_fill(&parsed, command, line, words, 1, error) &&
               run_parsed(workbench, command, parsed.values, line, output, error);

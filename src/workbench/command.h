@@ -90,6 +90,9 @@ bool command_run_words(struct workbench *workbench, const struct command *comman
 /* The index of the first of a subcommand's words that is no option (MODEL), or count. */
 size_t command_first_positional(const struct command *command, char **words, size_t count);
 
+/* False with ERROR_USAGE: no such command, and what does it here under another name or is spelt nearly so. */
+bool command_unknown(const char *typed, struct error *error);
+
 /* The known name nearest to a mistyped one, NULL when none is near; for "did you mean". */
 const char *command_nearest(const char *typed, const char *const *names);
 

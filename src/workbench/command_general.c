@@ -12,7 +12,7 @@ static bool run_help(struct workbench *workbench, const struct value *values, st
     }
     const struct command *command = command_find(name);
     if (command == NULL)
-        return error_set(error, ERROR_USAGE, "there is no command \"%s\"; \"help\" lists them", name);
+        return command_unknown(name, error);
     command_describe(output, command, workbench == NULL && (command->flags & COMMAND_SUBCOMMAND) != 0);
     return true;
 }
