@@ -1,6 +1,7 @@
 /* Calibration through the whole program against the reference implementations' Hessians, scalers and inputs, and exact
  * errors and zero counts against ones worked out straight from the reference inputs. */
 #include "base/memory.h"
+#include "base/npy.h"
 #include "tests/golden.h"
 #include "workbench/commands.h"
 #include "plan/sensitivity.h"
@@ -231,6 +232,47 @@ static void exact_zeros_are_those_of_the_inputs(void **state) {
     memory_free(path);
 }
 
+static double cosine_of(const float *a, const float *b, size_t columns) {
+    double product = 0;
+    double first = 0;
+    double second = 0;
+    for (size_t j = 0; j < columns; j++) {
+        product += (double)a[j] * (double)b[j];
+        first += (double)a[j] * (double)a[j];
+        second += (double)b[j] * (double)b[j];
+    }
+    return product / sqrt(first * second);
+}
+
+/* 1 - the mean cosine of a block's input and output, from the reference's own hidden states. */
+static void influence_is_that_of_the_hidden_states(void **state) {
+    (void)state;
+    struct workbench *workbench = calibrate("llama", "tokens.npy", "measure=none compute=f32");
+    size_t hidden = (size_t)workbench->model->architecture.hidden;
+    size_t blocks = workbench->model->block_count;
+    char *path = family_file("llama", "hidden.npy");
+    struct npy npy;
+    struct error error = {0};
+    if (!npy_open(&npy, path, &error))
+        fail_msg("%s", error.text);
+    float *states = memory_alloc_aligned(npy.count, sizeof *states, NULL);
+    npy_copy_floats(states, &npy, 0, npy.count);
+    size_t rows = npy.count / (blocks + 1) / hidden;
+    assert_true(rows > 1);
+    for (size_t block = 0; block < blocks; block++) {
+        double sum = 0;
+        for (size_t row = block * rows; row < (block + 1) * rows; row++)
+            sum += cosine_of(states + row * hidden, states + (row + rows) * hidden, hidden);
+        double influence = workbench->sensitivity->blocks[block].influence;
+        print_message("block %zu: influence %.7f\n", block, influence);
+        assert_true(fabs(influence - (1 - sum / (double)rows)) < 1e-5);
+    }
+    npy_close(&npy);
+    memory_free(states);
+    memory_free(path);
+    workbench_close(workbench);
+}
+
 /* ‖D x‖² over the rows x of an input. */
 static double energy_of(const float *d, const float *x, size_t rows, size_t columns, size_t tokens) {
     double sum = 0;
@@ -413,6 +455,7 @@ int main(void) {
         cmocka_unit_test(hessians_and_scalers_are_the_references),
         cmocka_unit_test(inputs_are_the_references),
         cmocka_unit_test(exact_zeros_are_those_of_the_inputs),
+        cmocka_unit_test(influence_is_that_of_the_hidden_states),
         cmocka_unit_test(exact_errors_are_those_of_the_outputs),
         cmocka_unit_test(experts_have_their_routings_and_scores),
     };
