@@ -193,7 +193,7 @@ tests_bench_bench_hessian_LDADD = libsecateur.a $(engine_libs)
 bench: $(BENCHES)
 	@for bench in $(BENCHES); do echo "== $$bench"; ./$$bench || exit 1; done
 
-EXTRA_DIST += tests/large_test.sh tests/stop_long_test.sh tests/tables/methods.sh tests/tables/methods.csv tests/tables/seeds.sh tests/tables/conventions.sh tests/tables/conventions.csv doc/methods.md
+EXTRA_DIST += tests/large_test.sh tests/stop_long_test.sh tests/tables/common.sh tests/tables/methods.sh tests/tables/methods.csv tests/tables/seeds.sh tests/tables/conventions.sh tests/tables/conventions.csv doc/methods.md
 check_PROGRAMS += tests/make_large
 tests_make_large_SOURCES = tests/make_large.c
 tests_make_large_LDADD = -lm

@@ -9,7 +9,7 @@ mkdir "$scratch/large"
 printf 'set *.down 50%%\nwrite %s\n' "$scratch/plan.csv" >"$scratch/plan"
 "$SECATEUR" --script "$scratch/plan" "$scratch/large" >"$scratch/out" 2>&1 || fail "no plan: $(cat "$scratch/out")"
 
-now() { echo $((${EPOCHREALTIME/./} / 1000)); }
+now() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); } # the point is the locale's
 
 # stop METHOD SECONDS: the milliseconds from the signal to the end in $took; empty when it had ended before.
 stop() {

@@ -4,13 +4,7 @@
 #
 # ratio is the geometric mean of ours / theirs, error the standard error of its logarithm over the seeds. Needs the reference files
 # ($SECATEUR_SHARED). $SECATEUR is the program to run (./secateur unless set).
-set -eu
-program=${SECATEUR:-./secateur}
-shared=${SECATEUR_SHARED:-../shared}
-[ -d "$shared/golden" ] || { echo "no reference files at $shared" >&2; exit 77; }
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export SECATEUR_CONFIG=off XDG_STATE_HOME="$scratch/state" XDG_CACHE_HOME="$scratch/cache"
+. "$(dirname "$0")/common.sh"
 [ $# -gt 0 ] || set -- sample stories260k
 
 # Perplexity of $1 pruned by method $2 to $3 with seed $4 and further options.
@@ -24,8 +18,7 @@ one() {
     # shellcheck disable=SC2086 # two words
     "$program" prune "$shared/models/$model" "$scratch/out" --force --method "$method" $target --seed "$seed" --windows 64 \
         --length 128 --compute f32 --measure=no --calibrate "$shared/text/tinystories-train.txt" "$@" >/dev/null
-    "$program" eval "$scratch/out" "$shared/golden/trained_$model/heldout.npy" --csv |
-        awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "perplexity") column = i } NR == 2 { print $column }'
+    perplexity "$scratch/out" "$shared/golden/trained_$model/heldout.npy"
 }
 
 echo "model,method,level,ours,theirs,ratio,error"

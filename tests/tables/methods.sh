@@ -3,21 +3,11 @@
 #
 # Needs the reference files ($SECATEUR_SHARED): their calibration windows and held-out windows, so that their own figures stand
 # beside ours. $SECATEUR is the program to run (./secateur unless set), $METHODS what is tried.
-set -eu
-program=${SECATEUR:-./secateur}
-shared=${SECATEUR_SHARED:-../shared}
-[ -d "$shared/golden" ] || { echo "no reference files at $shared" >&2; exit 77; }
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export SECATEUR_CONFIG=off XDG_STATE_HOME="$scratch/state" XDG_CACHE_HOME="$scratch/cache"
+. "$(dirname "$0")/common.sh"
 
 methods=${METHODS:-magnitude obd wanda ria rowwise wanda+dsnot sparsegpt admm-fast alps iht lasso magnitude+repair wanda+repair rowwise+repair}
 levels="50% 60% 70% 80% 2:4 4:8"
 [ $# -gt 0 ] || set -- sample stories260k
-
-perplexity() {
-    "$program" eval "$1" "$2" --csv | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "perplexity") column = i } NR == 2 { print $column }'
-}
 
 # The reference implementation's figure, where its table has it: its rows are 50, 60, 70, 2:4, 4:8.
 reference() {

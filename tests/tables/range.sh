@@ -4,13 +4,7 @@
 # Judged on validation text: a slice of the training text apart from the slice that slopes are measured on, from the
 # calibration windows and from the held-out text that strategies.sh reports on, so that the choice is independent of the
 # table. $SECATEUR is the program; $LEVELS, $METHODS and $RANGES what is tried.
-set -eu
-program=${SECATEUR:-./secateur}
-shared=${SECATEUR_SHARED:-../shared}
-[ -d "$shared/golden" ] || { echo "no reference files at $shared" >&2; exit 77; }
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export SECATEUR_CONFIG=off XDG_STATE_HOME="$scratch/state" XDG_CACHE_HOME="$scratch/cache"
+. "$(dirname "$0")/common.sh"
 tail -c 400000 "$shared/text/tinystories-train.txt" >"$scratch/measure.txt"
 tail -c 1200000 "$shared/text/tinystories-train.txt" | head -c 400000 >"$scratch/validate.txt"
 ranges=${RANGES:-0.03 0.05 0.07 0.1 0.15 0.2}

@@ -4,21 +4,14 @@
 #
 # Needs the reference files ($SECATEUR_SHARED): models, text to calibrate with and held-out windows. $SECATEUR is the program to
 # run (./secateur unless set).
-set -eu
-program=${SECATEUR:-./secateur}
-shared=${SECATEUR_SHARED:-../shared}
-[ -d "$shared/golden" ] || { echo "no reference files at $shared" >&2; exit 77; }
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export SECATEUR_CONFIG=off XDG_STATE_HOME="$scratch/state" XDG_CACHE_HOME="$scratch/cache"
+. "$(dirname "$0")/common.sh"
 [ $# -gt 0 ] || set -- sample stories260k
 
 # Perplexity of $1 pruned by method $2 to sparsity $3 with seed $4.
 one() {
     "$program" prune "$shared/models/$1" "$scratch/out" --force --method "$2" --sparsity "$3" --seed "$4" --windows 64 \
         --length 128 --compute f32 --measure=no --calibrate "$shared/text/tinystories-train.txt" >/dev/null
-    "$program" eval "$scratch/out" "$shared/golden/trained_$1/heldout.npy" --csv |
-        awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "perplexity") column = i } NR == 2 { print $column }'
+    perplexity "$scratch/out" "$shared/golden/trained_$1/heldout.npy"
 }
 
 echo "model,level,method,mean,lowest,highest"

@@ -6,14 +6,8 @@
 # on the same windows, with the standard error of that paired difference; error_to_knapsack: that of the difference to
 # knapsack's plan. A search measures by the method that its plan is judged by. $SECATEUR is the program, $PAIRED the helper
 # built from paired.c, $LEVELS, $METHODS and $STRATEGIES what is tried.
-set -eu
-program=${SECATEUR:-./secateur}
+. "$(dirname "$0")/common.sh"
 paired=${PAIRED:-tests/tables/paired}
-shared=${SECATEUR_SHARED:-../shared}
-[ -d "$shared/golden" ] || { echo "no reference files at $shared" >&2; exit 77; }
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-export SECATEUR_CONFIG=off XDG_STATE_HOME="$scratch/state" XDG_CACHE_HOME="${CACHE:-$scratch/cache}"
 tail -c 400000 "$shared/text/tinystories-train.txt" >"$scratch/other.txt"
 
 levels=${LEVELS:-60 70 80}
@@ -50,16 +44,11 @@ make_plan() {
     "$program" --script "$scratch/script" "$shared/models/$model" >"$scratch/said" 2>&1
 }
 
-perplexity() {
-    "$program" eval "$1" "$golden/heldout.npy" --compute f32 --nll "$2" --csv |
-        awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "perplexity") column = i } NR == 2 { print $column }'
-}
-
 judge() {
     "$program" prune "$shared/models/$model" "$scratch/out" --force --plan "$scratch/plan-$2.csv" --method "$1" \
         --compute f32 --measure=no --calibrate "$golden/calib.npy" >"$scratch/said"
     zeros=$(sed -n 's/.*pruned; \([0-9]*\) of their.*/\1/p' "$scratch/said")
-    result=$(perplexity "$scratch/out" "$scratch/nll-$2.npy")
+    result=$(perplexity "$scratch/out" "$golden/heldout.npy" --compute f32 --nll "$scratch/nll-$2.npy")
     other=nan,nan
     [ ! -f "$scratch/nll-knapsack.npy" ] || other=$("$paired" "$scratch/nll-$2.npy" "$scratch/nll-knapsack.npy")
     echo "$model,$3,$1,$2,$zeros,$result,$("$paired" "$scratch/nll-$2.npy" "$scratch/nll-uniform.npy"),$other"
